@@ -1,0 +1,156 @@
+"""Which tumour class a brain MRI slice shows, how sure that is, and when not to trust it. For research only.
+
+Names are loaded when they are first used (PEP 562): torch takes a second to import, and `mriclassify --help`,
+a dataset or an error class do not need it.
+"""
+
+import logging
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mriclassify._version import __version__
+
+if TYPE_CHECKING:
+    from mriclassify._classifier import Classifier
+    from mriclassify._data._augmentation import Augmentation
+    from mriclassify._data._dataset import Dataset
+    from mriclassify._data._preprocessing import Preprocessing
+    from mriclassify._data._record import Record
+    from mriclassify._errors import (
+        CacheError,
+        CheckpointError,
+        ChecksumError,
+        ClassMismatchError,
+        DamagedFileError,
+        DatasetError,
+        DeviceError,
+        DownloadError,
+        MissingExtraError,
+        MissingFileError,
+        MriClassifyError,
+        NetworkError,
+        NotFittedError,
+        OfflineError,
+        OptionError,
+        OutputError,
+        PixelError,
+        ReadError,
+        SplitError,
+        TableError,
+        TrainingError,
+        UnknownWeightsError,
+        UnreadableFileError,
+        UnsupportedFormatError,
+        WeightsError,
+    )
+    from mriclassify._evaluation import Report
+    from mriclassify._labels import CLASSES
+    from mriclassify._model._backbones import list_backbones
+    from mriclassify._model._bundle import Bundle
+    from mriclassify._model._prediction import Prediction
+    from mriclassify._training._history import Epoch, History
+    from mriclassify._training._options import TrainingOptions
+    from mriclassify._weights._registry import WeightsRecord, list_weights
+
+# Without a handler Python would print a library's warnings to standard error, whatever the program wants.
+logging.getLogger("mriclassify").addHandler(logging.NullHandler())
+
+_ERRORS = "mriclassify._errors"
+_HOMES = {
+    "Augmentation": "mriclassify._data._augmentation",
+    "Bundle": "mriclassify._model._bundle",
+    "CLASSES": "mriclassify._labels",
+    "CacheError": _ERRORS,
+    "CheckpointError": _ERRORS,
+    "ChecksumError": _ERRORS,
+    "ClassMismatchError": _ERRORS,
+    "Classifier": "mriclassify._classifier",
+    "DamagedFileError": _ERRORS,
+    "Dataset": "mriclassify._data._dataset",
+    "DatasetError": _ERRORS,
+    "DeviceError": _ERRORS,
+    "DownloadError": _ERRORS,
+    "Epoch": "mriclassify._training._history",
+    "History": "mriclassify._training._history",
+    "MissingExtraError": _ERRORS,
+    "MissingFileError": _ERRORS,
+    "MriClassifyError": _ERRORS,
+    "NetworkError": _ERRORS,
+    "NotFittedError": _ERRORS,
+    "OfflineError": _ERRORS,
+    "OptionError": _ERRORS,
+    "OutputError": _ERRORS,
+    "PixelError": _ERRORS,
+    "Prediction": "mriclassify._model._prediction",
+    "Preprocessing": "mriclassify._data._preprocessing",
+    "ReadError": _ERRORS,
+    "Record": "mriclassify._data._record",
+    "Report": "mriclassify._evaluation",
+    "SplitError": _ERRORS,
+    "TableError": _ERRORS,
+    "TrainingError": _ERRORS,
+    "TrainingOptions": "mriclassify._training._options",
+    "UnknownWeightsError": _ERRORS,
+    "UnreadableFileError": _ERRORS,
+    "UnsupportedFormatError": _ERRORS,
+    "WeightsError": _ERRORS,
+    "WeightsRecord": "mriclassify._weights._registry",
+    "list_backbones": "mriclassify._model._backbones",
+    "list_weights": "mriclassify._weights._registry",
+}
+
+__all__ = [
+    "CLASSES",
+    "Augmentation",
+    "Bundle",
+    "CacheError",
+    "CheckpointError",
+    "ChecksumError",
+    "ClassMismatchError",
+    "Classifier",
+    "DamagedFileError",
+    "Dataset",
+    "DatasetError",
+    "DeviceError",
+    "DownloadError",
+    "Epoch",
+    "History",
+    "MissingExtraError",
+    "MissingFileError",
+    "MriClassifyError",
+    "NetworkError",
+    "NotFittedError",
+    "OfflineError",
+    "OptionError",
+    "OutputError",
+    "PixelError",
+    "Prediction",
+    "Preprocessing",
+    "ReadError",
+    "Record",
+    "Report",
+    "SplitError",
+    "TableError",
+    "TrainingError",
+    "TrainingOptions",
+    "UnknownWeightsError",
+    "UnreadableFileError",
+    "UnsupportedFormatError",
+    "WeightsError",
+    "WeightsRecord",
+    "__version__",
+    "list_backbones",
+    "list_weights",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mriclassify' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,295 @@
+"""Classifier: the verbs that a user calls; each hands on to the room that knows how."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from torch import nn
+
+from mriclassify._data._dataset import Dataset
+from mriclassify._data._preprocessing import Preprocessing
+from mriclassify._errors import ClassMismatchError, DatasetError, NotFittedError, OptionError
+from mriclassify._model._backbones import IMAGENET
+from mriclassify._model._blueprint import Blueprint
+from mriclassify._model._bundle import Bundle
+from mriclassify._model._device import choose_device
+from mriclassify._model._inference import ready
+from mriclassify._model._prediction import Prediction
+from mriclassify._model._stream import OnError, answer, predictions, read
+from mriclassify._reading import Source, list_scans
+from mriclassify._shapes import Probabilities
+from mriclassify._weights._checkpoint import load_bundle, save_bundle
+from mriclassify._weights._locating import locate
+
+if TYPE_CHECKING:
+    from mriclassify._evaluation import Report
+    from mriclassify._training._history import History
+    from mriclassify._training._loop import OnEpoch
+    from mriclassify._training._options import TrainingOptions
+
+Sources: TypeAlias = str | os.PathLike[str] | Iterable[Source]
+"""A folder, or any number of sources."""
+
+
+class Classifier:
+    """A brain MRI slice classifier: train it, ask it, measure it, save it. For research only.
+
+    A new classifier is untrained; `fit` it, or take one that is trained by `Classifier.from_pretrained()`.
+
+    Args:
+        backbone: a name in `list_backbones()`, or a `torch.nn.Module` with `forward(images) -> features`,
+            images (batch, channels, size, size), features (batch, d).
+        pretrained: what training starts from: "imagenet" (torchvision's weights, downloaded when `fit` is first
+            called), a safetensors file with the backbone's parameters, or None for random weights. Has no
+            meaning for `small_cnn` and for a module, which start as they are.
+        preprocessing: what is done to each slice; by default 160 pixels (224 where the backbone needs them).
+        device: "auto" (CUDA, then MPS, then CPU), or a device's name.
+
+    Raises:
+        OptionError: no such backbone.
+        DeviceError: no such device.
+
+    Example:
+        ```python
+        from mriclassify import Classifier
+
+        clf = Classifier.from_pretrained()
+        print(clf.predict("examples/scans/mni152_axial.png"))
+        ```
+    """
+
+    def __init__(
+        self,
+        backbone: str | nn.Module = "mobilenet_v2",
+        *,
+        pretrained: str | os.PathLike[str] | None = IMAGENET,
+        preprocessing: Preprocessing | None = None,
+        device: str = "auto",
+    ) -> None:
+        self._device = choose_device(device)
+        self._blueprint = Blueprint.of(backbone, pretrained=pretrained, preprocessing=preprocessing)
+        self._bundle: Bundle | None = None
+        self._history: History | None = None
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        weights: str | os.PathLike[str] = "default",
+        *,
+        device: str = "auto",
+        backbone: nn.Module | None = None,
+    ) -> "Classifier":
+        """Return a trained classifier.
+
+        Args:
+            weights: a name in `list_weights()` (downloaded once, verified, cached; "default" lies in the
+                package), a file that `save` wrote, or a folder that holds one.
+            device: "auto", or a device's name.
+            backbone: for a file trained on a module of your own: that module, built anew.
+
+        Raises:
+            UnknownWeightsError: no such name, file or folder.
+            DownloadError, ChecksumError, CacheError: the weights can't be fetched.
+            CheckpointError: the file is not one of ours, or not whole.
+        """
+        bundle = load_bundle(locate(weights), backbone=backbone)
+        clf = cls(bundle.network.backbone, preprocessing=bundle.preprocessing, device=device)
+        clf._take(bundle)
+        return clf
+
+    @property
+    def bundle(self) -> Bundle:
+        """The model with all that belongs to it.
+
+        Raises:
+            NotFittedError: there is none yet.
+        """
+        if self._bundle is None:
+            raise NotFittedError("this classifier is untrained: call fit(), or use Classifier.from_pretrained()")
+        return self._bundle
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes, in the order of probabilities."""
+        return self.bundle.classes
+
+    @property
+    def device(self) -> str:
+        """Where the network computes."""
+        return str(self._device)
+
+    @property
+    def history(self) -> "History | None":
+        """What the last `fit` measured after each epoch; None if there was none."""
+        return self._history
+
+    def predict(self, source: Source, *, axis: int = 2, index: int | None = None) -> Prediction:
+        """Return the answer for one slice.
+
+        Args:
+            source: path, bytes, open binary file, PIL image, array or tensor. Arrays are (height, width), grey or
+                RGB (height, width, 3), of any number type.
+            axis: of a volume: 0 sagittal, 1 coronal, 2 axial, whatever way the file stores it.
+            index: of the slice along `axis`; None takes the middle one.
+
+        Raises:
+            ReadError: the source can't be read as a slice.
+        """
+        item = read(source, self.bundle, on_error="raise", axis=axis, index=index)
+        return answer([item], self.bundle, device=self._device)[0]
+
+    def predict_many(
+        self,
+        sources: Sources,
+        *,
+        batch_size: int = 32,
+        on_error: OnError = "record",
+        workers: int | None = None,
+    ) -> Iterator[Prediction]:
+        """Yield an answer for each slice, in order, as they are ready; memory does not grow with their number.
+
+        Args:
+            sources: a folder (walked, in natural order), or any iterable of sources.
+            batch_size: slices that go through the network together.
+            on_error: "record" yields a `Prediction` with status "error" for a source that can't be read; "raise"
+                stops there.
+            workers: threads that read; None takes one for each core.
+
+        Raises:
+            ReadError: a folder without scans; or a bad source and `on_error="raise"`.
+        """
+        _require_one_of("on_error", on_error, ("record", "raise"))
+        if batch_size < 1:
+            raise OptionError(f"batch_size must be at least 1, not {batch_size}")
+        if workers is not None and workers < 1:
+            raise OptionError(f"workers must be at least 1, not {workers}")
+        return predictions(
+            self.bundle,
+            _listed(sources),
+            device=self._device,
+            batch_size=batch_size,
+            on_error=on_error,
+            workers=workers,
+        )
+
+    def predict_proba(self, sources: Sources, *, batch_size: int = 32) -> Probabilities:
+        """Return calibrated probabilities (n, classes), columns in the order of `classes`.
+
+        Raises:
+            ReadError: a source can't be read.
+        """
+        rows = [
+            list(prediction.probabilities.values())
+            for prediction in self.predict_many(sources, batch_size=batch_size, on_error="raise")
+        ]
+        return np.array(rows, dtype=np.float64).reshape(len(rows), len(self.classes))
+
+    def fit(
+        self,
+        train: Dataset,
+        *,
+        validation: Dataset | None = None,
+        options: "TrainingOptions | None" = None,
+        resume: str | os.PathLike[str] | None = None,
+        on_epoch: "OnEpoch | None" = None,
+    ) -> "Classifier":
+        """Train on `train`, keep the weights that are best on `validation`, calibrate on it, and return self.
+
+        A classifier that is trained already goes on from its weights (with a new head if the classes differ).
+
+        Args:
+            train: slices with labels.
+            validation: slices that choose the epoch and the temperature; None sets 15 % of `train` apart, by
+                patient.
+            options: of the training.
+            resume: a folder for the state after each epoch and `history.csv`; a run that was killed goes on.
+            on_epoch: called with each finished `Epoch`.
+
+        Raises:
+            SplitError: no validation is given and none can be set apart.
+            ClassMismatchError: the validation slices have classes that the training slices lack, or lack some.
+            TrainingError: training can't go on; or `resume` holds another run.
+            DownloadError: the ImageNet weights can't be fetched.
+        """
+        # Accelerate and scikit-learn take seconds to import, and those who only predict never need them.
+        from mriclassify._training._fitting import fit_bundle
+
+        bundle, history = fit_bundle(
+            self._blueprint,
+            self._bundle,
+            train,
+            validation=validation,
+            options=options,
+            device=self._device,
+            resume=Path(resume) if resume is not None else None,
+            on_epoch=on_epoch,
+        )
+        self._take(bundle)
+        self._history = history
+        return self
+
+    def evaluate(self, data: Dataset, *, batch_size: int = 32, bootstrap: int = 1000, seed: int = 0) -> "Report":
+        """Return how good the answers on `data` are, with intervals, and whether the model has seen it before.
+
+        Args:
+            data: slices with labels, of classes that the model knows.
+            batch_size: slices that go through the network together.
+            bootstrap: resamples for the 95 % intervals, over patients where the data knows them.
+            seed: of the resamples.
+
+        Raises:
+            ClassMismatchError: the data has classes that the model does not know.
+            DatasetError: no slice of the data can be read.
+        """
+        if not len(data):
+            raise DatasetError("there is nothing to evaluate: the dataset is empty")
+        unknown = sorted(set(data.classes) - set(self.classes))
+        if unknown:
+            raise ClassMismatchError(
+                f"the dataset has classes that the model does not know: {', '.join(unknown)}; "
+                f"dataset: {', '.join(data.classes)}; model: {', '.join(self.classes)}"
+            )
+        # scikit-learn takes a second to import, and those who only predict never need it.
+        from mriclassify._evaluation._assessment import assess
+
+        answers = list(self.predict_many([record.path for record in data], batch_size=batch_size))
+        return assess(
+            self.bundle,
+            data,
+            answers,
+            history=[asdict(epoch) for epoch in self._history] if self._history else None,
+            bootstrap=bootstrap,
+            seed=seed,
+        )
+
+    def save(self, path: str | os.PathLike[str], *, half: bool = False) -> None:
+        """Write the model into one safetensors file; `half` stores it in half precision, at half the size.
+
+        Raises:
+            OutputError: the file can't be written.
+        """
+        save_bundle(self.bundle.with_changes(name=Path(path).stem), path, half=half)
+
+    def __repr__(self) -> str:
+        if self._bundle is None:
+            return f"Classifier({self._blueprint.name}, untrained, {self.device})"
+        return f"Classifier({self._bundle.name}: {', '.join(self.classes)}, {self.device})"
+
+    def _take(self, bundle: Bundle) -> None:
+        ready(bundle.network, self._device)
+        self._bundle = bundle
+
+
+def _listed(sources: Sources) -> Iterable[Source]:
+    if isinstance(sources, (str, os.PathLike)):
+        path = Path(sources)
+        return list_scans(path) if path.is_dir() else [path]
+    return sources
+
+
+def _require_one_of(name: str, value: Any, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise OptionError(f"{name} must be one of {', '.join(choices)}, not {value!r}")

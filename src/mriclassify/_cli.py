@@ -1,0 +1,405 @@
+"""The command line: a thin layer over the same verbs.
+
+Nothing heavy is imported before a command runs, so that `mriclassify --help` and `--version` answer at once.
+Exit status: 0 done, 1 some inputs failed, 2 wrong usage or an error that stopped the command.
+"""
+
+import argparse
+import csv
+import json
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mriclassify._errors import MriClassifyError, OptionError, OutputError
+from mriclassify._output import whole_file
+from mriclassify._version import __version__
+
+if TYPE_CHECKING:
+    from mriclassify._data._dataset import Dataset
+    from mriclassify._model._prediction import Prediction
+    from mriclassify._reading import Source
+
+DONE, SOME_FAILED, STOPPED = 0, 1, 2
+
+NOTICE = "For research only: not a medical device, and no basis for decisions about patients."
+
+EXAMPLES = {
+    "predict": """examples:
+  mriclassify predict scan.png
+  mriclassify predict scans/ --csv answers.csv
+  mriclassify predict volume.nii.gz --axis 2 --slice 90 --json
+  mriclassify predict scans/ --shard 2/8 --resume --csv answers-2.csv""",
+    "fit": """examples:
+  mriclassify fit brain-tumor-mri/ --out my-model.safetensors --group-pattern '(patient\\d+)'
+  mriclassify fit slices.csv --out my-model.safetensors --backbone resnet18 --epochs 30
+  mriclassify fit slices.csv --out my-model.safetensors --run run/    (again after a crash: goes on)""",
+    "evaluate": """examples:
+  mriclassify evaluate slices.csv
+  mriclassify evaluate brain-tumor-mri/Testing --weights my-model.safetensors --out report/""",
+    "weights": """examples:
+  mriclassify weights list
+  mriclassify weights download default
+  mriclassify weights import fetched-by-hand.safetensors""",
+    "info": """examples:
+  mriclassify info
+  mriclassify info --json""",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    logging.getLogger("mriclassify").setLevel(logging.INFO if options.verbose else logging.WARNING)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except MriClassifyError as error:
+        print(f"mriclassify: {error}", file=sys.stderr)
+        return STOPPED
+    except BrokenPipeError:
+        # `mriclassify predict ... | head` closed the pipe: nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return STOPPED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="mriclassify",
+        description=f"Which tumour class a brain MRI slice shows, and how sure that is. {NOTICE}",
+        epilog="mriclassify COMMAND --help shows examples.",
+    )
+    parser.add_argument("--version", action="version", version=f"mriclassify {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, text: str, run: Callable[[argparse.Namespace], int]) -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            name,
+            help=text,
+            description=f"{text}. {NOTICE}",
+            epilog=EXAMPLES[name],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        made.add_argument("-v", "--verbose", action="store_true", help="say more on standard error")
+        made.set_defaults(run=run)
+        return made
+
+    _predict_arguments(command("predict", "answer for slices, folders and volumes", _predict))
+    _fit_arguments(command("fit", "train a classifier on labelled slices", _fit))
+    _evaluate_arguments(command("evaluate", "measure a classifier on labelled slices", _evaluate))
+    _weights_arguments(command("weights", "list, fetch and check published weights", _weights))
+    info = command("info", "versions, devices, cache and weights: what to paste into a bug report", _info)
+    info.add_argument("--json", action="store_true", help="as JSON")
+    return parser
+
+
+def _model_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", default="default", metavar="NAME|FILE", help="default: %(default)s")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps; default: %(default)s")
+    parser.add_argument("--batch-size", type=_positive, default=32, metavar="N", help="default: %(default)s")
+
+
+# predict
+
+
+def _predict_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scans", nargs="+", metavar="SCAN", help="a file, or a folder that is walked")
+    _model_arguments(parser)
+    parser.add_argument(
+        "--axis", type=int, choices=(0, 1, 2), default=2, help="of a volume: 0 sagittal, 1 coronal, 2 axial"
+    )
+    parser.add_argument("--slice", type=int, metavar="N", help="of a volume along the axis; default: the middle one")
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="one JSON object a line")
+    output.add_argument("--csv", type=Path, metavar="FILE", help="write a table")
+    parser.add_argument(
+        "--shard", type=_shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts of the inputs"
+    )
+    parser.add_argument("--resume", action="store_true", help="leave out what the --csv file holds already")
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from mriclassify import Classifier
+
+    if options.resume and not options.csv:
+        raise OptionError("--resume needs --csv FILE: it goes on where that file ends")
+    clf = Classifier.from_pretrained(options.weights, device=options.device)
+    sources = _sharded(_expanded(options.scans), options.shard)
+    if options.axis != 2 or options.slice is not None:
+        answers: Iterator[Prediction] = (
+            clf.predict(source, axis=options.axis, index=options.slice) for source in sources
+        )
+    else:
+        done = _answered(options.csv) if options.resume else set()
+        answers = clf.predict_many(
+            [source for source in sources if str(source) not in done], batch_size=options.batch_size
+        )
+    if options.csv:
+        return _write_csv(answers, options.csv, classes=clf.classes, append=options.resume)
+    return _print_answers(answers, as_json=options.json)
+
+
+def _expanded(scans: Sequence[str]) -> list["Source"]:
+    """Return the files: those named, and those below the folders named."""
+    from mriclassify._reading import list_scans
+
+    return [source for scan in scans for source in (list_scans(scan) if Path(scan).is_dir() else [scan])]
+
+
+def _sharded(sources: list["Source"], shard: tuple[int, int]) -> list["Source"]:
+    number, count = shard
+    return sources[number - 1 :: count]
+
+
+def _print_answers(answers: Iterator["Prediction"], *, as_json: bool) -> int:
+    failed = 0
+    for answer in answers:
+        failed += answer.status == "error"
+        print(answer.to_json() if as_json else answer, flush=True)
+    if not as_json:
+        print(NOTICE, file=sys.stderr)
+    return SOME_FAILED if failed else DONE
+
+
+def _answered(path: Path) -> set[str]:
+    if not path.exists():
+        return set()
+    with path.open(newline="", encoding="utf-8") as file:
+        return {row["source"] for row in csv.DictReader(file)}
+
+
+def _write_csv(answers: Iterator["Prediction"], path: Path, *, classes: Sequence[str], append: bool) -> int:
+    """Write a row an answer as it comes, so that a run that is killed has lost nothing and `--resume` goes on."""
+    names = ["source", "label", "confidence", *classes, "status", "reasons", "model", "device"]
+    begun = append and path.exists()
+    failed = 0
+    try:
+        with ExitStack() as stack:
+            file = stack.enter_context(path.open("a" if append else "w", newline="", encoding="utf-8"))
+            writer = csv.DictWriter(file, names)
+            if not begun:
+                writer.writeheader()
+            for answer in answers:
+                failed += answer.status == "error"
+                writer.writerow(_row(answer))
+                file.flush()
+    except OSError as error:
+        raise OutputError(f"{path} can't be written: {error.strerror or error}") from error
+    return SOME_FAILED if failed else DONE
+
+
+def _row(answer: "Prediction") -> dict[str, Any]:
+    row = answer.to_dict()
+    probabilities: dict[str, float] = row.pop("probabilities")
+    return {**row, **probabilities, "reasons": " ".join(answer.reasons)}
+
+
+# fit
+
+
+def _fit_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data", metavar="FOLDER|CSV", help="class folders, or a table with columns path, label[, group]"
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="where the model goes (.safetensors)")
+    parser.add_argument("--backbone", default="mobilenet_v2", metavar="NAME", help="default: %(default)s")
+    parser.add_argument("--pretrained", default="imagenet", metavar="imagenet|none|FILE", help="default: %(default)s")
+    parser.add_argument("--validation", type=Path, metavar="FOLDER|CSV", help="default: 15 %% of the data, by patient")
+    parser.add_argument("--epochs", type=_positive, default=20, metavar="N", help="default: %(default)s")
+    parser.add_argument("--batch-size", type=_positive, default=32, metavar="N", help="default: %(default)s")
+    parser.add_argument("--learning-rate", type=float, default=5e-4, metavar="RATE", help="default: %(default)s")
+    parser.add_argument("--patience", type=_positive, metavar="N", help="stop after N epochs without progress")
+    parser.add_argument("--size", type=_positive, metavar="PIXELS", help="side of the images; default: the backbone's")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps; default: %(default)s")
+    parser.add_argument("--run", type=Path, metavar="DIR", help="keep the state there, and go on from it after a crash")
+    _group_arguments(parser)
+    parser.add_argument(
+        "--by",
+        choices=("group", "slice"),
+        default="group",
+        help="how validation is set apart; slice overstates accuracy where a patient has several slices",
+    )
+
+
+def _group_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--group-pattern",
+        metavar="REGEX",
+        help="for folders: its first bracket, found in a file's path, names the patient",
+    )
+
+
+def _fit(options: argparse.Namespace) -> int:
+    from mriclassify import Classifier, Preprocessing, TrainingOptions
+
+    _writable(options.out)
+    data = _dataset(options.data, options.group_pattern)
+    if options.validation:
+        train, validation = data, _dataset(options.validation, options.group_pattern)
+    else:
+        train, validation = data.split((0.85, 0.15), by=options.by, seed=options.seed)
+    clf = Classifier(
+        options.backbone,
+        pretrained=None if options.pretrained == "none" else options.pretrained,
+        preprocessing=Preprocessing(size=options.size) if options.size else None,
+        device=options.device,
+    )
+    settings = TrainingOptions(
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        patience=options.patience,
+        seed=options.seed,
+    )
+    print(f"training on {train}\nvalidating on {validation}")
+    clf.fit(train, validation=validation, options=settings, resume=options.run, on_epoch=_print_epoch)
+    clf.save(options.out)
+    print(f"saved {options.out}")
+    return DONE
+
+
+def _print_epoch(epoch: Any) -> None:
+    print(
+        f"epoch {epoch.epoch}: train loss {epoch.train_loss:.4f}, validation loss {epoch.validation_loss:.4f}, "
+        f"accuracy {epoch.validation_accuracy:.4f}, macro-F1 {epoch.validation_macro_f1:.4f}, {epoch.seconds:.0f} s",
+        flush=True,
+    )
+
+
+def _writable(path: Path) -> None:
+    """Find out before an hour of training, not after it, that the model can't be written.
+
+    Raises:
+        OutputError: it can't.
+    """
+    with whole_file(path.with_name(f"{path.name}.trial")) as part:
+        part.touch()
+    path.with_name(f"{path.name}.trial").unlink()
+
+
+def _dataset(path: str | Path, group_pattern: str | None) -> "Dataset":
+    from mriclassify import Dataset
+
+    if Path(path).is_dir():
+        return Dataset.from_folder(path, group=_grouping(group_pattern) if group_pattern else None)
+    return Dataset.from_csv(path)
+
+
+def _grouping(pattern: str) -> Callable[[Path], str]:
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise OptionError(f"--group-pattern {pattern!r} is no regular expression: {error}") from error
+    if not compiled.groups:
+        raise OptionError(
+            f"--group-pattern {pattern!r} needs a bracket around what names the patient, as '(patient\\d+)'"
+        )
+
+    def group(path: Path) -> str:
+        found = compiled.search(path.as_posix())
+        if not found:
+            raise OptionError(f"--group-pattern {pattern!r} finds no patient in {path}")
+        return found[1]
+
+    return group
+
+
+# evaluate
+
+
+def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data", metavar="FOLDER|CSV", help="class folders, or a table with columns path, label[, group]"
+    )
+    _model_arguments(parser)
+    _group_arguments(parser)
+    parser.add_argument(
+        "--split", choices=("train", "validation", "test"), help="only the rows of this published split"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write a report with tables and plots")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from mriclassify import Classifier
+
+    data = _dataset(options.data, options.group_pattern)
+    if options.split:
+        data = data.filter(lambda record: record.split == options.split)
+    clf = Classifier.from_pretrained(options.weights, device=options.device)
+    report = clf.evaluate(data, batch_size=options.batch_size)
+    print(json.dumps(report.to_dict()) if options.json else report)
+    if options.out:
+        report.save(options.out)
+        print(f"report written to {options.out}", file=sys.stderr)
+    return SOME_FAILED if report.unreadable else DONE
+
+
+# weights
+
+
+def _weights_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("list", "download", "import", "verify", "clear"))
+    parser.add_argument("name", nargs="?", metavar="NAME", help="default: all of them")
+    parser.add_argument("--file", type=Path, metavar="FILE", help="for import: the file that was fetched by hand")
+    parser.add_argument("--json", action="store_true", help="for list: as JSON")
+
+
+def _weights(options: argparse.Namespace) -> int:
+    from mriclassify._weights import _managing as managing
+
+    if options.action == "list":
+        managing.show(as_json=options.json, write=print)
+    elif options.action == "download":
+        managing.download(options.name, write=print)
+    elif options.action == "import":
+        if options.name is None:
+            raise OptionError("weights import needs the file that was fetched by hand: mriclassify weights import FILE")
+        managing.import_by_hand(Path(options.name), write=print)
+    elif options.action == "verify":
+        return SOME_FAILED if managing.check(options.name, write=print) else DONE
+    else:
+        managing.empty(options.name, write=print)
+    return DONE
+
+
+# info
+
+
+def _info(options: argparse.Namespace) -> int:
+    from mriclassify._information import information
+
+    facts = information()
+    if options.json:
+        print(json.dumps(facts))
+    else:
+        print("\n".join(f"{name}: {value}" for name, value in facts.items()))
+    return DONE
+
+
+# values
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+def _shard(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"(\d+)/(\d+)", text)
+    if not found or not 1 <= int(found[1]) <= int(found[2]):
+        raise argparse.ArgumentTypeError(f"must be I/N with 1 <= I <= N, as 2/8, not {text}")
+    return int(found[1]), int(found[2])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

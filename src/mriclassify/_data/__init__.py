@@ -1,0 +1,1 @@
+"""PIXELS BECOME BATCHES: records, splits, preprocessing, augmentation, loading."""

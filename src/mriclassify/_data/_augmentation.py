@@ -1,0 +1,125 @@
+"""Augmentation: what a scanner, a technician or an archive might have done to the same slice.
+
+Randomness is an argument. `Augmentation.draw` draws the parameters of a whole batch from a generator, and
+`apply` is a pure function of images and parameters, so that a batch can be made again and a piece used alone.
+Any callable `(images, generator) -> images` may stand in its place.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch.nn import functional
+
+from mriclassify._errors import OptionError
+from mriclassify._shapes import Images
+
+Augment: TypeAlias = Callable[[Images, torch.Generator], Images]
+"""Images (batch, channels, size, size) and a generator on the CPU in, images of the same shape out."""
+
+BIAS_GRID = 4
+"""A receiver coil's sensitivity varies slowly: its field is given by 4 x 4 values over the slice."""
+
+
+class AugmentationParameters(NamedTuple):
+    """What was drawn for a batch: one row for each image."""
+
+    affine: torch.Tensor  # (batch, 2, 3), in the coordinates of torch's affine_grid, -1..1 over the image
+    gamma: torch.Tensor  # (batch,)
+    contrast: torch.Tensor  # (batch,) factor about the mean
+    brightness: torch.Tensor  # (batch,) added
+    bias: torch.Tensor  # (batch, 1, 4, 4) log of the multiplicative field
+    noise: torch.Tensor  # (batch,) standard deviation
+    noise_seed: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Augmentation:
+    """Small affine changes, left-right flips, intensity, coil sensitivity and noise, drawn anew for each image.
+
+    Args:
+        flip: probability of a left-right flip, 0..1.
+        rotation: largest turn, degrees.
+        scale: largest relative change of size, 0..0.9.
+        translation: largest shift as part of the side, 0..0.5.
+        gamma: largest change of the logarithm of gamma.
+        contrast: largest relative change of contrast, 0..0.9.
+        brightness: largest shift of brightness (the window is 0..1).
+        bias: standard deviation of the log of the multiplicative bias field.
+        noise: largest standard deviation of the Gaussian noise (the window is 0..1).
+
+    Raises:
+        OptionError: a value is outside its range.
+    """
+
+    flip: float = 0.5
+    rotation: float = 15.0
+    scale: float = 0.12
+    translation: float = 0.05
+    gamma: float = 0.35
+    contrast: float = 0.25
+    brightness: float = 0.08
+    bias: float = 0.15
+    noise: float = 0.04
+
+    def __post_init__(self) -> None:
+        limits = {"flip": 1.0, "scale": 0.9, "translation": 0.5, "contrast": 0.9}
+        for name in self.__dataclass_fields__:
+            value, limit = getattr(self, name), limits.get(name, math.inf)
+            if not 0 <= value <= limit:
+                raise OptionError(f"augmentation {name} must lie in 0..{limit:g}, not {value}")
+
+    def __call__(self, images: Images, generator: torch.Generator) -> Images:
+        """Return augmented copies of `images` (batch, channels, size, size), never below 0."""
+        return self.apply(images, self.draw(len(images), generator))
+
+    def draw(self, count: int, generator: torch.Generator) -> AugmentationParameters:
+        """Draw the parameters for `count` images from `generator` (on the CPU, so that all devices agree)."""
+
+        def uniform(limit: float) -> torch.Tensor:
+            return (torch.rand(count, generator=generator) * 2 - 1) * limit
+
+        flip = 1 - 2 * (torch.rand(count, generator=generator) < self.flip).float()
+        return AugmentationParameters(
+            affine=_affine(
+                flip=flip,
+                angle=uniform(math.radians(self.rotation)),
+                scale=1 + uniform(self.scale),
+                shift=torch.stack([uniform(2 * self.translation), uniform(2 * self.translation)], dim=1),
+            ),
+            gamma=uniform(self.gamma).exp(),
+            contrast=1 + uniform(self.contrast),
+            brightness=uniform(self.brightness),
+            bias=torch.randn(count, 1, BIAS_GRID, BIAS_GRID, generator=generator) * self.bias,
+            noise=torch.rand(count, generator=generator) * self.noise,
+            noise_seed=int(torch.randint(2**31, (), generator=generator)),
+        )
+
+    def apply(self, images: Images, parameters: AugmentationParameters) -> Images:
+        """Return `images` changed by `parameters`; a pure function."""
+        p = parameters
+        moved = transform(images, p.affine)
+        field = functional.interpolate(p.bias.to(images), size=images.shape[-2:], mode="bicubic", align_corners=True)
+        bright = moved * field.exp()
+        shape = (-1, 1, 1, 1)
+        curved = bright.clamp(min=1e-6) ** p.gamma.to(images).view(shape)
+        mean = curved.mean(dim=(1, 2, 3), keepdim=True)
+        # Air stays black, as it does on a scanner: contrast and brightness act on what is not air.
+        weight = (curved / 0.1).clamp(max=1)
+        change = (curved - mean) * (p.contrast.to(images).view(shape) - 1) + p.brightness.to(images).view(shape)
+        noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(p.noise_seed)).to(images)
+        return (curved + weight * change + noise * p.noise.to(images).view(shape)).clamp_(min=0)
+
+
+def transform(images: Images, affine: torch.Tensor) -> Images:
+    """Resample `images` by `affine` (batch, 2, 3): output coordinates -1..1 to input ones; zero outside."""
+    grid = functional.affine_grid(affine.to(images), list(images.shape), align_corners=False)
+    return functional.grid_sample(images, grid, align_corners=False)
+
+
+def _affine(*, flip: torch.Tensor, angle: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:
+    cosine, sine = angle.cos() / scale, angle.sin() / scale
+    rows = torch.stack([cosine * flip, -sine, shift[:, 0], sine * flip, cosine, shift[:, 1]], dim=1)
+    return rows.view(-1, 2, 3)

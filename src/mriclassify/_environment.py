@@ -1,0 +1,17 @@
+"""Environment variables, read when they are needed and never at import."""
+
+import os
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off"}
+
+
+def offline() -> bool:
+    """Whether downloads are switched off by `MRICLASSIFY_OFFLINE` (or Hugging Face's `HF_HUB_OFFLINE`)."""
+    return any(os.environ.get(name, "").lower() in TRUE for name in ("MRICLASSIFY_OFFLINE", "HF_HUB_OFFLINE"))
+
+
+def progress_hidden() -> bool | None:
+    """What tqdm's `disable` should be: `MRICLASSIFY_PROGRESS` decides, else None (shown on a terminal only)."""
+    value = os.environ.get("MRICLASSIFY_PROGRESS", "").lower()
+    return True if value in FALSE else False if value in TRUE else None

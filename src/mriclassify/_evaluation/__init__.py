@@ -1,0 +1,12 @@
+"""Answers become a report: figures with intervals, checked for leaks, written to a folder.
+
+This room needs no torch: it sees probabilities, not networks. It does import scikit-learn (about a
+second), so load it only when something is to be evaluated.
+"""
+
+from mriclassify._evaluation._intervals import Interval
+from mriclassify._evaluation._leakage import Leakage
+from mriclassify._evaluation._metrics import ClassScores
+from mriclassify._evaluation._report import Mistake, Report, make_report
+
+__all__ = ["ClassScores", "Interval", "Leakage", "Mistake", "Report", "make_report"]

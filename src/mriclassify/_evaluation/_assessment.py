@@ -1,0 +1,87 @@
+"""Assessment: a model's answers on a dataset, and what it has seen of that dataset before."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from mriclassify._data._dataset import Dataset
+from mriclassify._errors import DatasetError
+from mriclassify._evaluation._leakage import Leakage
+from mriclassify._evaluation._report import Report, make_report
+from mriclassify._model._bundle import Bundle
+from mriclassify._model._prediction import Prediction
+from mriclassify._model._provenance import fingerprints, group_hashes
+
+HOW_SPLIT = {
+    "group": "By group: all slices of a patient, or of a cluster of near-duplicates, lie on one side.",
+    "slice": "By slice: slices of one patient lie on both sides, so these figures overstate.",
+    "published": "The published split of the data set.",
+}
+NOT_SPLIT = "Not split by mriclassify: whoever made the dataset knows."
+
+
+def assess(
+    bundle: Bundle,
+    data: Dataset,
+    answers: Sequence[Prediction],
+    *,
+    history: Sequence[Mapping[str, float]] | None,
+    bootstrap: int,
+    seed: int,
+) -> Report:
+    """Return the report on `answers`, one for each record of `data`, in order.
+
+    Raises:
+        DatasetError: no record could be read.
+    """
+    read = [number for number, answer in enumerate(answers) if answer.status != "error"]
+    failed = [(str(a.source), "; ".join(a.reasons)) for a in answers if a.status == "error"]
+    if not read:
+        raise DatasetError(f"none of the {len(data)} slices can be read; the first: {failed[0][1]}")
+    known = data.subset(read)
+    place = {label: number for number, label in enumerate(bundle.classes)}
+    return make_report(
+        probabilities=np.array([list(answers[number].probabilities.values()) for number in read]),
+        targets=np.array([place[record.label] for record in known], dtype=np.int64),
+        classes=bundle.classes,
+        groups=_groups(known),
+        split=HOW_SPLIT.get(data.split_by or "", NOT_SPLIT),
+        leakage=_leakage(bundle, known),
+        model=bundle.name,
+        names=[str(record.path) for record in known],
+        unreadable=failed,
+        history=history,
+        settings=_settings(bundle, answers[read[0]], bootstrap=bootstrap, seed=seed),
+        bootstrap=bootstrap,
+        seed=seed,
+    )
+
+
+def _groups(data: Dataset) -> list[str] | None:
+    groups = [group for group in data.groups if group is not None]
+    return groups if len(groups) == len(data) else None
+
+
+def _leakage(bundle: Bundle, data: Dataset) -> Leakage:
+    provenance, groups = bundle.provenance, _groups(data)
+    checked = len(provenance.slices) > 0
+    seen = provenance.knows(fingerprints([record.path for record in data])) if checked else np.zeros(0, bool)
+    return Leakage(
+        checked=checked,
+        slices_seen=int(seen.sum()),
+        groups_seen=len(group_hashes(groups) & set(provenance.groups)) if groups and provenance.groups else None,
+        n_slices=len(data),
+    )
+
+
+def _settings(bundle: Bundle, answer: Prediction, *, bootstrap: int, seed: int) -> dict[str, object]:
+    return {
+        "backbone": bundle.backbone,
+        "preprocessing": asdict(bundle.preprocessing),
+        "temperature": bundle.temperature.value,
+        "device": answer.device,
+        "bootstrap": bootstrap,
+        "seed": seed,
+        "trained with": dict(bundle.provenance.versions),
+    }

@@ -1,0 +1,56 @@
+"""Whether a model has seen in training what it is tested on."""
+
+from dataclasses import dataclass
+
+from mriclassify._errors import OptionError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leakage:
+    """How much of the test data the model was trained on.
+
+    Args:
+        checked: False when the model does not remember what it was trained on; the counts then say nothing.
+        slices_seen: Test slices whose very pixels were in training.
+        groups_seen: Test groups (patients or clusters of near-duplicates) that had a slice in training;
+            None where that is not known.
+        n_slices: Test slices in all.
+
+    Raises:
+        OptionError: A count is negative, or more slices were seen than there are.
+    """
+
+    checked: bool
+    slices_seen: int
+    groups_seen: int | None
+    n_slices: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.slices_seen <= self.n_slices:
+            raise OptionError(f"slices_seen must be between 0 and n_slices ({self.n_slices}), got {self.slices_seen}")
+        if self.groups_seen is not None and self.groups_seen < 0:
+            raise OptionError(f"groups_seen must be None or 0 and more, got {self.groups_seen}")
+
+    @property
+    def leaks(self) -> bool:
+        """Whether a test slice or a test group is known to have been in training."""
+        return self.checked and (self.slices_seen > 0 or bool(self.groups_seen))
+
+    @property
+    def sentence(self) -> str:
+        """The finding in plain words."""
+        if not self.checked:
+            return "Unknown: the model does not say what it was trained on, perhaps on these very slices."
+        if self.leaks:
+            return f"LEAK: {self._what_leaked}: the figures below overstate how the model does on new patients."
+        if self.groups_seen is None:
+            return "No test slice was in training; whether a test patient was is not known."
+        return "No test slice and no test patient (or near-duplicate) was in training."
+
+    @property
+    def _what_leaked(self) -> str:
+        slices = f"{self.slices_seen:,} of {self.n_slices:,} test slices were in training, pixel for pixel"
+        if self.groups_seen is None:
+            return f"{slices} (whether their patients were is not known)"
+        groups = "group" if self.groups_seen == 1 else "groups"
+        return f"{slices}, and {self.groups_seen:,} test {groups} (patients or near-duplicates) had slices there"

@@ -1,0 +1,1 @@
+"""IMAGES BECOME ANSWERS: backbones, network, inference, calibration, prediction, bundle."""

@@ -1,0 +1,70 @@
+"""Blueprint: what an untrained network is to be built from."""
+
+import os
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from mriclassify._data._preprocessing import Preprocessing
+from mriclassify._errors import OptionError
+from mriclassify._model._backbones import (
+    build_backbone,
+    list_backbones,
+    load_pretrained,
+    natural_size,
+    stem_channels,
+)
+from mriclassify._model._network import Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """What an untrained network is to be built from.
+
+    Attributes:
+        name: of the backbone, or "custom:..." for a module of the user's own.
+        module: that module.
+        pretrained: "imagenet", a file, or None.
+        preprocessing: of the slices.
+    """
+
+    name: str
+    module: nn.Module | None
+    pretrained: str | os.PathLike[str] | None
+    preprocessing: Preprocessing
+
+    @classmethod
+    def of(
+        cls,
+        backbone: str | nn.Module,
+        *,
+        pretrained: str | os.PathLike[str] | None,
+        preprocessing: Preprocessing | None,
+    ) -> "Blueprint":
+        """Return the blueprint for a backbone's name, or a module.
+
+        Raises:
+            OptionError: no such name.
+        """
+        if isinstance(backbone, nn.Module):
+            name = f"custom:{type(backbone).__qualname__}"
+            return cls(name=name, module=backbone, pretrained=None, preprocessing=preprocessing or Preprocessing())
+        if backbone not in (names := list_backbones()):
+            raise OptionError(f"no backbone is named {backbone!r}; there are: {', '.join(names)}")
+        return cls(
+            name=backbone,
+            module=None,
+            pretrained=None if backbone == "small_cnn" else pretrained,
+            preprocessing=preprocessing or Preprocessing(size=natural_size(backbone)),
+        )
+
+    def build(self, *, classes: int, seed: int) -> Network:
+        """Return the network, pretrained as asked; what is random depends on `seed` alone."""
+        size = self.preprocessing.size
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            backbone = self.module if self.module is not None else build_backbone(self.name, size=size)
+            if self.pretrained is not None:
+                load_pretrained(backbone, self.name, source=self.pretrained)
+            return Network(backbone, classes=classes, channels=stem_channels(backbone), size=size)

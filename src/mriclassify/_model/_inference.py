@@ -1,0 +1,36 @@
+"""Inference: the one place that switches a network to evaluation and turns gradients off."""
+
+import logging
+
+import torch
+
+from mriclassify._model._device import Precision, autocast
+from mriclassify._model._network import Network, Outputs
+from mriclassify._shapes import Images
+
+log = logging.getLogger("mriclassify")
+
+
+def ready(network: Network, device: torch.device) -> Network:
+    """Return `network` on `device`, in evaluation mode, laid out as convolutions read fastest."""
+    return network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload,no-any-return]
+
+
+@torch.inference_mode()
+def infer(network: Network, images: Images, *, precision: Precision = "fp32") -> Outputs:
+    """Return the network's outputs for images (batch, 1, size, size), as float32 on the CPU.
+
+    `network` must come from `ready`. A batch that does not fit into the device's memory is halved until it does.
+    """
+    device = network.mean.device
+    try:
+        with autocast(device, precision):
+            outputs = network(images.to(device, memory_format=torch.channels_last, non_blocking=True))
+    except torch.OutOfMemoryError:
+        if len(images) == 1:
+            raise
+        half = len(images) // 2
+        log.warning("a batch of %d does not fit into the memory of %s: trying %d", len(images), device, half)
+        parts = [infer(network, part, precision=precision) for part in (images[:half], images[half:])]
+        return Outputs(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+    return Outputs(*(tensor.float().cpu() for tensor in outputs))

@@ -1,0 +1,149 @@
+"""Fitting: from a dataset to a bundle. Sets validation apart, builds, trains, calibrates, notes the origin."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mriclassify._data._dataset import Dataset
+from mriclassify._data._preprocessing import Preprocessing
+from mriclassify._errors import ClassMismatchError, DatasetError
+from mriclassify._model._blueprint import Blueprint
+from mriclassify._model._bundle import Bundle
+from mriclassify._model._calibration import Temperature
+from mriclassify._model._network import Network
+from mriclassify._model._provenance import Provenance, fingerprints, group_hashes
+from mriclassify._shapes import Targets
+from mriclassify._training._batches import Slices
+from mriclassify._training._history import History
+from mriclassify._training._loop import OnEpoch, train
+from mriclassify._training._options import TrainingOptions
+from mriclassify._version import __version__
+
+VALIDATION_SHARE = 0.15
+
+
+def fit_bundle(
+    blueprint: Blueprint,
+    before: Bundle | None,
+    data: Dataset,
+    *,
+    validation: Dataset | None,
+    options: TrainingOptions | None,
+    device: torch.device,
+    resume: Path | None,
+    on_epoch: OnEpoch | None,
+) -> tuple[Bundle, History]:
+    """Return a trained and calibrated bundle, and the history of its training.
+
+    Args:
+        blueprint: what to build where there is no bundle yet.
+        before: a bundle to go on from.
+        data: slices with labels; `validation` is set apart from it if it is None.
+        validation: slices that choose epoch and temperature.
+        options, device, resume, on_epoch: see `train`.
+    """
+    options = options or TrainingOptions()
+    kept, held, split = _parts(data, validation, seed=options.seed)
+    classes = kept.classes
+    network = _network(blueprint, before, classes, seed=options.seed)
+    preprocessing = before.preprocessing if before else blueprint.preprocessing
+    held_slices = _slices(held, classes, preprocessing)
+    result = train(
+        network,
+        _slices(kept, classes, preprocessing),
+        held_slices,
+        classes=classes,
+        options=options,
+        device=device,
+        identity=options.described()
+        | {
+            "backbone": blueprint.name,
+            "start": before.name if before else str(blueprint.pretrained),
+            "preprocessing": repr(preprocessing),
+            "training slices": _digest(kept),
+            "validation slices": _digest(held),
+        },
+        resume=resume,
+        on_epoch=on_epoch,
+    )
+    bundle = Bundle(
+        name=f"{blueprint.name}.fitted",
+        backbone=before.backbone if before else blueprint.name,
+        classes=classes,
+        network=network,
+        preprocessing=preprocessing,
+        temperature=Temperature.fit(result.validation_logits, held_slices.targets),
+        provenance=_provenance(kept, held, split, before),
+    )
+    return bundle, result.history
+
+
+def _parts(data: Dataset, validation: Dataset | None, *, seed: int) -> tuple[Dataset, Dataset, str]:
+    if not len(data):
+        raise DatasetError("there is nothing to train on: the dataset is empty")
+    if len(data.classes) < 2:
+        raise DatasetError(f"training needs at least two classes; the dataset has {', '.join(data.classes)} only")
+    if validation is None:
+        kept, held = data.split((1 - VALIDATION_SHARE, VALIDATION_SHARE), seed=seed)
+        return kept, held, f"{VALIDATION_SHARE:.0%} of the training slices set apart by {held.split_by}"
+    if not len(validation):
+        raise DatasetError("there is nothing to validate on: the validation dataset is empty")
+    if validation.classes != data.classes:
+        raise ClassMismatchError(
+            f"training and validation slices must have the same classes; training: {', '.join(data.classes)}; "
+            f"validation: {', '.join(validation.classes)}"
+        )
+    return data, validation, f"given by the caller, made by {validation.split_by or 'means unknown'}"
+
+
+def _network(blueprint: Blueprint, before: Bundle | None, classes: tuple[str, ...], *, seed: int) -> Network:
+    if before is None:
+        return blueprint.build(classes=len(classes), seed=seed)
+    if before.classes == classes:
+        return before.network
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Network(
+            before.network.backbone,
+            classes=len(classes),
+            channels=before.network.channels,
+            size=before.preprocessing.size,
+        )
+
+
+def _slices(data: Dataset, classes: Sequence[str], preprocessing: Preprocessing) -> Slices:
+    return Slices(paths=[record.path for record in data], targets=targets(data, classes), preprocessing=preprocessing)
+
+
+def targets(data: Dataset, classes: Sequence[str]) -> Targets:
+    """Return each record's place among `classes`."""
+    place = {label: number for number, label in enumerate(classes)}
+    return np.array([place[label] for label in data.labels], dtype=np.int64)
+
+
+def _digest(data: Dataset) -> str:
+    """Return what tells one list of labelled files from another."""
+    lines = "\n".join(f"{record.path}\t{record.label}" for record in data)
+    return f"{len(data)} of {hashlib.sha256(lines.encode()).hexdigest()[:16]}"
+
+
+def _provenance(kept: Dataset, held: Dataset, split: str, before: Bundle | None) -> Provenance:
+    seen = fingerprints([record.path for part in (kept, held) for record in part])
+    groups = group_hashes(group for part in (kept, held) for group in part.groups if group)
+    if before is not None:
+        # A model that goes on from another has seen what that one saw.
+        seen = np.concatenate([seen, before.provenance.slices])
+        groups |= set(before.provenance.groups)
+    return Provenance(
+        slices=np.unique(seen),
+        groups=tuple(sorted(groups)),
+        split=split,
+        created=date.today().isoformat(),
+        versions={"mriclassify": __version__}
+        | {name: version(name) for name in ("torch", "torchvision", "numpy", "pillow")},
+    )

@@ -1,0 +1,281 @@
+"""The loop: batches become weights. Plain code; Accelerate spreads it over processes under `torchrun`."""
+
+import copy
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from sklearn.metrics import accuracy_score, f1_score
+from torch import nn
+from torch.nn import functional
+from tqdm.auto import tqdm
+
+from mriclassify._data._loading import batched, worker_count
+from mriclassify._environment import progress_hidden
+from mriclassify._errors import TrainingError
+from mriclassify._model._device import Precision, autocast
+from mriclassify._model._inference import infer, ready
+from mriclassify._model._network import Network
+from mriclassify._shapes import Images, Logits
+from mriclassify._training._batches import Slices, augmented, image_batches, shuffled_batches
+from mriclassify._training._history import Epoch, History
+from mriclassify._training._options import TrainingOptions, TrainingPrecision
+from mriclassify._training._precision import choose_precision
+from mriclassify._training._schedule import learning_rate
+from mriclassify._training._state import (
+    TrainingState,
+    load_state,
+    optimiser_moments,
+    restore_moments,
+    save_state,
+)
+
+log = logging.getLogger("mriclassify")
+
+OnEpoch = Callable[[Epoch], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingResult:
+    """What training leaves: the history, and the logits of the best weights on the validation slices."""
+
+    history: History
+    validation_logits: Logits
+
+
+def train(
+    network: Network,
+    train_slices: Slices,
+    validation_slices: Slices,
+    *,
+    classes: Sequence[str],
+    options: TrainingOptions,
+    device: torch.device,
+    identity: Mapping[str, str],
+    resume: Path | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> TrainingResult:
+    """Train `network` in place; it ends with the weights of the best epoch.
+
+    With `resume`, each whole epoch is kept in that folder, and a run that was killed goes on after its last
+    one, to the same weights as if it had not been.
+
+    Raises:
+        TrainingError: the loss is not finite, or the folder holds another run.
+        ReadError: a slice can't be read.
+    """
+    state = load_state(resume, identity=identity) if resume else None
+    run = _Run(
+        network,
+        train_slices,
+        classes=classes,
+        options=options,
+        device=device,
+        # A measured choice might fall out differently the second time.
+        precision=state.precision if state else options.precision,
+    )
+    if state is None:
+        state = run.first_state(identity)
+    else:
+        log.info("going on after epoch %d of %s", len(state.history), resume)
+        run.restore(state)
+    while not _finished(state.history, options):
+        epoch = run.epoch(len(state.history), validation_slices)
+        state = run.state_after(epoch, state)
+        if resume and run.accelerator.is_main_process:
+            save_state(state, resume)
+        log.info(
+            "epoch %d: train loss %.4f, validation loss %.4f, accuracy %.4f, macro-F1 %.4f, %.0f s",
+            *(epoch.epoch, epoch.train_loss, epoch.validation_loss),
+            *(epoch.validation_accuracy, epoch.validation_macro_f1, epoch.seconds),
+        )
+        if on_epoch:
+            on_epoch(epoch)
+    network.load_state_dict(state.best, strict=True)
+    return TrainingResult(state.history, run.logits(validation_slices))
+
+
+def _finished(history: History, options: TrainingOptions) -> bool:
+    if len(history) >= options.epochs:
+        return True
+    return bool(options.patience and history.epochs and history[-1].epoch - history.best.epoch >= options.patience)
+
+
+class _Run:
+    """The objects that live as long as a training, and what is done with them in an epoch."""
+
+    def __init__(
+        self,
+        network: Network,
+        slices: Slices,
+        *,
+        classes: Sequence[str],
+        options: TrainingOptions,
+        device: torch.device,
+        precision: TrainingPrecision,
+    ) -> None:
+        # Device and precision are chosen by us; Accelerate brings the processes together.
+        self.accelerator = Accelerator(mixed_precision="no")
+        self.device = self.accelerator.device if self.accelerator.num_processes > 1 else device
+        self.network, self.slices, self.options = ready(network, self.device), slices, options
+        self.workers = options.workers or worker_count()
+        self.precision: Precision = choose_precision(
+            precision, network=network, size=slices.preprocessing.size, device=self.device
+        )
+        network.backbone.requires_grad_(not options.freeze_backbone)
+        self.optimiser = torch.optim.AdamW(_parameter_groups(network, options.weight_decay))
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
+        self.loss = nn.CrossEntropyLoss(
+            weight=_class_weights(classes, slices, options).to(self.device),
+            label_smoothing=options.label_smoothing,
+        )
+        self.model = network
+        if self.accelerator.num_processes > 1:
+            self.model = self.accelerator.prepare_model(network, device_placement=False)
+
+    def first_state(self, identity: Mapping[str, str]) -> TrainingState:
+        return TrainingState(identity=identity, weights={}, best={}, moments={}, precision=self.precision)
+
+    def restore(self, state: TrainingState) -> None:
+        self.network.load_state_dict(state.weights, strict=True)
+        restore_moments(self.optimiser, state.moments)
+        if state.scaler:
+            self.scaler.load_state_dict(dict(state.scaler))
+
+    def state_after(self, epoch: Epoch, before: TrainingState) -> TrainingState:
+        history = before.history.with_epoch(epoch)
+        weights = copy.deepcopy(self.network.state_dict())
+        return TrainingState(
+            identity=before.identity,
+            weights=weights,
+            best=weights if history.best is epoch else before.best,
+            moments=optimiser_moments(self.optimiser),
+            precision=self.precision,
+            scaler=self.scaler.state_dict(),
+            history=history,
+        )
+
+    def epoch(self, number: int, validation: Slices) -> Epoch:
+        """Train for one epoch, then measure on the validation slices."""
+        start = time.perf_counter()
+        train_loss, rate = self._train_epoch(number)
+        logits, targets = self.logits(validation), validation.targets
+        predicted = logits.argmax(dim=1).numpy()
+        return Epoch(
+            epoch=number + 1,
+            train_loss=train_loss,
+            validation_loss=float(functional.cross_entropy(logits, torch.as_tensor(targets))),
+            validation_accuracy=float(accuracy_score(targets, predicted)),
+            validation_macro_f1=float(f1_score(targets, predicted, average="macro", zero_division=0)),
+            learning_rate=rate,
+            seconds=time.perf_counter() - start,
+        )
+
+    def logits(self, slices: Slices) -> Logits:
+        """Return the logits (n, classes) of all `slices`, on the CPU; each process computes all of them."""
+        network = ready(self.network, self.device)
+        batches = list(batched(range(len(slices)), 2 * self.options.batch_size))
+        images = image_batches(slices, batches, device=self.device, workers=self.workers)
+        return torch.cat([infer(network, batch, precision=self.precision).logits for batch, _ in images])
+
+    def _train_epoch(self, number: int) -> tuple[float, float]:
+        options, accelerator = self.options, self.accelerator
+        batches = shuffled_batches(
+            len(self.slices),
+            batch_size=options.batch_size,
+            seed=options.seed,
+            epoch=number,
+            rank=accelerator.process_index,
+            world=accelerator.num_processes,
+        )
+        images = augmented(
+            image_batches(self.slices, batches, device=self.device, workers=self.workers),
+            options.augmentation,
+            generator=lambda batch: _generator(options.seed, number, batch, accelerator.process_index),
+        )
+        self.model.train()
+        if options.freeze_backbone:
+            # Batch normalisation of a frozen backbone keeps its statistics too.
+            self.network.backbone.eval()
+        losses: list[float] = []
+        rate = 0.0
+        cuda = [self.device] if self.device.type == "cuda" else []
+        # Dropout knows the global generator only: it is seeded for the epoch, and put back after it.
+        with torch.random.fork_rng(devices=cuda):
+            torch.manual_seed(_seed(options.seed, number, 0, accelerator.process_index))
+            for step, (batch, targets) in enumerate(self._shown(images, number, len(batches))):
+                rate = learning_rate(
+                    number * len(batches) + step,
+                    steps=options.epochs * len(batches),
+                    peak=options.learning_rate,
+                    warmup=options.warmup,
+                )
+                losses.append(self._step(batch, targets, rate))
+        return float(np.mean(losses)), rate
+
+    def _step(self, images: Images, targets: torch.Tensor, rate: float) -> float:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        with autocast(self.device, self.precision):
+            logits = self.model(images).logits
+        loss = self.loss(logits.float(), targets)
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            raise TrainingError(
+                f"the loss became {value}: lower the learning rate (now {rate:g}), or train with precision='fp32'"
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        return value
+
+    def _shown(
+        self, batches: Iterable[tuple[Images, torch.Tensor]], number: int, count: int
+    ) -> Iterable[tuple[Images, torch.Tensor]]:
+        return tqdm(  # type: ignore[no-any-return]
+            batches,
+            total=count,
+            desc=f"epoch {number + 1}/{self.options.epochs}",
+            leave=False,
+            disable=progress_hidden() if self.accelerator.is_main_process else True,
+        )
+
+
+def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Weight decay is for weights: biases and normalisation are vectors, and are left alone (He et al. 2019)."""
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _class_weights(classes: Sequence[str], slices: Slices, options: TrainingOptions) -> torch.Tensor:
+    if options.class_weights == "none":
+        return torch.ones(len(classes))
+    if options.class_weights == "balanced":
+        counts = np.bincount(slices.targets, minlength=len(classes))
+        # As scikit-learn's "balanced"; a class without slices has no say.
+        weights = np.where(counts > 0, len(slices) / (len(classes) * np.maximum(counts, 1)), 0.0)
+        return torch.as_tensor(weights, dtype=torch.float32)
+    unknown = set(options.class_weights) ^ set(classes)
+    if unknown:
+        raise TrainingError(
+            f"class_weights must name each class once: {', '.join(classes)}; these differ: {', '.join(sorted(unknown))}"
+        )
+    return torch.tensor([float(options.class_weights[label]) for label in classes])
+
+
+def _seed(*parts: int) -> int:
+    """Return a seed for torch from several numbers, without the collisions that a sum has."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _generator(*parts: int) -> torch.Generator:
+    return torch.Generator().manual_seed(_seed(*parts))

@@ -1,0 +1,84 @@
+"""Options of a training, checked once when they are made."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mriclassify._data._augmentation import Augment, Augmentation
+from mriclassify._errors import OptionError
+
+TrainingPrecision = Literal["auto", "fp32", "bf16", "fp16"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingOptions:
+    """How a network is trained.
+
+    Args:
+        epochs: passes over the training slices, at least 1.
+        batch_size: slices for each step and process, at least 2 (batch normalisation needs company).
+        learning_rate: highest rate of AdamW.
+        weight_decay: of AdamW; not applied to biases and normalisation.
+        warmup: share of the steps in which the rate rises, 0..1.
+        freeze_backbone: train the head alone, on features of the backbone as it is.
+        label_smoothing: 0..1 (Szegedy et al. 2016).
+        class_weights: "balanced" weighs each class by n / (classes * n_class); "none"; or label -> weight.
+        patience: stop after so many epochs without a better validation macro-F1; None trains all epochs.
+        augmentation: a callable (images, generator) -> images, or None.
+        precision: "auto" measures on the CPU whether bf16 is faster for this network and takes the best that a
+            GPU supports; or "fp32", "bf16", "fp16".
+        seed: of the order of slices, the augmentation, dropout, and the random weights of the head.
+        workers: decoding threads; None takes one for each core.
+
+    Raises:
+        OptionError: a value is outside its range.
+    """
+
+    epochs: int = 20
+    batch_size: int = 32
+    learning_rate: float = 5e-4
+    weight_decay: float = 0.02
+    warmup: float = 0.05
+    freeze_backbone: bool = False
+    label_smoothing: float = 0.0
+    class_weights: Literal["balanced", "none"] | Mapping[str, float] = "balanced"
+    patience: int | None = None
+    augmentation: Augment | None = field(default_factory=Augmentation)
+    precision: TrainingPrecision = "auto"
+    seed: int = 0
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        bounds: dict[str, tuple[float, float]] = {
+            "epochs": (1, 100_000),
+            "batch_size": (2, 65_536),
+            "learning_rate": (0, 10),
+            "weight_decay": (0, 10),
+            "warmup": (0, 1),
+            "label_smoothing": (0, 1),
+        }
+        for name, (low, high) in bounds.items():
+            value = getattr(self, name)
+            if not low <= value <= high or math.isnan(value):
+                raise OptionError(f"{name} must lie in {low:g}..{high:g}, not {value}")
+        for name in ("patience", "workers"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise OptionError(f"{name} must be at least 1 or None, not {value}")
+        if self.precision not in ("auto", "fp32", "bf16", "fp16"):
+            raise OptionError(f"precision must be auto, fp32, bf16 or fp16, not {self.precision!r}")
+        if isinstance(self.class_weights, str) and self.class_weights not in ("balanced", "none"):
+            raise OptionError(f"class_weights must be 'balanced', 'none' or a dict, not {self.class_weights!r}")
+
+    def described(self) -> dict[str, str]:
+        """Return the options as text, by which a resumed run is known to be the same one."""
+        # An augmentation without a repr of its own would show its address, which differs from run to run.
+        shown = repr(self.augmentation)
+        if " at 0x" in shown:
+            shown = getattr(self.augmentation, "__qualname__", type(self.augmentation).__qualname__)
+        return {
+            name: shown if name == "augmentation" else str(getattr(self, name))
+            for name in self.__dataclass_fields__
+            if name != "workers"
+        }

@@ -1,0 +1,190 @@
+"""Checkpoint: a Bundle in one safetensors file, and back; strict both ways, and never a pickle."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from mriclassify._data._preprocessing import Preprocessing
+from mriclassify._errors import CheckpointError, MriClassifyError
+from mriclassify._model._backbones import build_backbone
+from mriclassify._model._bundle import Bundle
+from mriclassify._model._calibration import Temperature
+from mriclassify._model._network import Network
+from mriclassify._model._provenance import Provenance
+from mriclassify._output import whole_file
+
+SCHEMA = 1
+HEADER = "mriclassify"
+NETWORK = "network."
+SLICES = "provenance.slices"
+
+Tensors = dict[str, torch.Tensor]
+
+
+def save_bundle(bundle: Bundle, path: str | os.PathLike[str], *, half: bool = False) -> None:
+    """Write `bundle` to `path`; with `half` in half precision, at half the size.
+
+    Raises:
+        OutputError: the file can't be written.
+    """
+    tensors = {NETWORK + key: _stored(value, half=half) for key, value in bundle.network.state_dict().items()}
+    tensors[SLICES] = torch.from_numpy(bundle.provenance.slices.view(np.int64).copy())
+    with whole_file(path) as part:
+        save_file(tensors, part, metadata={HEADER: json.dumps(_header(bundle), sort_keys=True)})
+
+
+def load_bundle(path: str | os.PathLike[str], *, backbone: nn.Module | None = None) -> Bundle:
+    """Return the bundle in the file at `path`.
+
+    Args:
+        path: a file that `save_bundle` wrote.
+        backbone: for a model on a module of the user's own: that module, built anew; its weights are overwritten.
+
+    Raises:
+        CheckpointError: not such a file, of another schema version, or not whole.
+    """
+    file = Path(path)
+    header, tensors = _read(file)
+    try:
+        bundle = _empty_bundle(header, file, backbone=backbone)
+        slices = tensors.pop(SLICES).numpy().view(np.uint64)
+    except KeyError as error:
+        raise CheckpointError(f"{file}: the entry {error} is missing from it. {REMEDY}") from error
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{file}: its header can't be understood ({error}). {REMEDY}") from error
+    _fill(bundle.network, {key.removeprefix(NETWORK): value for key, value in tensors.items()}, file)
+    return bundle.with_changes(provenance=_provenance(header["provenance"], slices))
+
+
+REMEDY = "Save or download it again."
+
+
+def _stored(value: torch.Tensor, *, half: bool) -> torch.Tensor:
+    value = value.detach().cpu().contiguous()
+    return value.half() if half and value.is_floating_point() else value.clone()
+
+
+def _header(bundle: Bundle) -> dict[str, Any]:
+    provenance = bundle.provenance
+    return {
+        "schema": SCHEMA,
+        "name": bundle.name,
+        "backbone": bundle.backbone,
+        "channels": bundle.network.channels,
+        "classes": list(bundle.classes),
+        "preprocessing": asdict(bundle.preprocessing),
+        "temperature": bundle.temperature.value,
+        "uncertain_below": bundle.uncertain_below,
+        "provenance": {
+            "groups": list(provenance.groups),
+            "split": provenance.split,
+            "created": provenance.created,
+            "versions": dict(provenance.versions),
+        },
+        "metrics": dict(bundle.metrics),
+        "summary": bundle.summary,
+    }
+
+
+def _read(file: Path) -> tuple[Mapping[str, Any], Tensors]:
+    try:
+        with safe_open(file, framework="pt") as opened:
+            text = (opened.metadata() or {}).get(HEADER)
+            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 - not a mapping
+    except SafetensorError as error:
+        raise CheckpointError(_refusal(file, error)) from error
+    except OSError as error:
+        raise CheckpointError(f"{file} can't be read: {error.strerror or error}") from error
+    if text is None:
+        raise CheckpointError(
+            f"{file} is a safetensors file, but not of mriclassify: it has no {HEADER!r} header. "
+            "A model is saved by clf.save(); a bare backbone goes into Classifier(name, pretrained=file)."
+        )
+    try:
+        header = json.loads(text)
+        schema = header["schema"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise CheckpointError(f"{file}: its header is not JSON with a schema version. {REMEDY}") from error
+    if schema != SCHEMA:
+        raise CheckpointError(
+            f"{file} has schema version {schema}; this mriclassify reads {SCHEMA}: "
+            "install the version that wrote it, or a newer one"
+        )
+    return header, tensors
+
+
+def _refusal(file: Path, error: Exception) -> str:
+    with file.open("rb") as opened:
+        start = opened.read(2)
+    if start == b"PK" or start[:1] == b"\x80":
+        return (
+            f"{file} is a PyTorch pickle, whatever its name. Pickles can run code and are never loaded; "
+            "save its state_dict with safetensors.torch.save_file where you trust it."
+        )
+    return f"{file} is not a whole safetensors file ({error}): it is of another kind, or cut off. {REMEDY}"
+
+
+def _empty_bundle(header: Mapping[str, Any], file: Path, *, backbone: nn.Module | None) -> Bundle:
+    preprocessing = Preprocessing(
+        size=header["preprocessing"]["size"],
+        window=tuple(header["preprocessing"]["window"]),
+        crop=header["preprocessing"]["crop"],
+    )
+    name, classes = header["backbone"], tuple(header["classes"])
+    if backbone is None and name.startswith("custom:"):
+        raise CheckpointError(
+            f"{file} was trained with a backbone of the user's own ({name}): "
+            f"pass it, from_pretrained({str(file)!r}, backbone=...)"
+        )
+    try:
+        network = Network(
+            backbone if backbone is not None else build_backbone(name, size=preprocessing.size),
+            classes=len(classes),
+            channels=header["channels"],
+            size=preprocessing.size,
+        )
+    except MriClassifyError as error:
+        raise CheckpointError(f"{file}: its network can't be built: {error}") from error
+    return Bundle(
+        name=header["name"],
+        backbone=name,
+        classes=classes,
+        network=network,
+        preprocessing=preprocessing,
+        temperature=Temperature(header["temperature"]),
+        uncertain_below=header["uncertain_below"],
+        metrics=header["metrics"],
+        summary=header["summary"],
+    )
+
+
+def _provenance(header: Mapping[str, Any], slices: np.ndarray[Any, np.dtype[np.uint64]]) -> Provenance:
+    return Provenance(
+        slices=slices,
+        groups=tuple(header["groups"]),
+        split=header["split"],
+        created=header["created"],
+        versions=header["versions"],
+    )
+
+
+def _fill(network: nn.Module, tensors: Tensors, file: Path) -> None:
+    expected = network.state_dict()
+    for problem, keys in {
+        "misses": expected.keys() - tensors.keys(),
+        "has, unasked,": tensors.keys() - expected.keys(),
+        "has in another shape": {k for k in expected.keys() & tensors.keys() if expected[k].shape != tensors[k].shape},
+        "has NaN or infinity in": {k for k, value in tensors.items() if not value.isfinite().all()},
+    }.items():
+        if keys:
+            raise CheckpointError(f"{file} {problem} {len(keys)} of the network's tensors, as {min(keys)}. {REMEDY}")
+    network.load_state_dict({key: value.to(expected[key].dtype) for key, value in tensors.items()}, strict=True)

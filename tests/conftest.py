@@ -1,0 +1,45 @@
+"""What tests share: where the real data lies, and small slices made on the spot."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The real data beside the repository; tests that use it are skipped where it is missing."""
+    folder = Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs the real data in ../shared/data")
+    return folder
+
+
+def make_phantom(label: str = "notumor", *, seed: int = 0, size: int = 96) -> NDArray[np.uint8]:
+    """A head-like ellipse with a bright blob whose place depends on the class: learnable in seconds."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0:size, 0:size] / size - 0.5
+    jitter = rng.uniform(-0.03, 0.03, 2)
+    head = ((rows / 0.45) ** 2 + (columns / 0.36) ** 2 < 1) * 90.0
+    places = {"glioma": (-0.2, -0.12), "meningioma": (0.2, 0.15), "pituitary": (0.02, 0.0)}
+    if label in places:
+        row, column = places[label]
+        blob = (rows - row - jitter[0]) ** 2 + (columns - column - jitter[1]) ** 2 < 0.09**2
+        head = np.where(blob, 230.0, head)
+    return np.clip(head + rng.normal(0, 6, head.shape) * (head > 0), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def phantom_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Class folders of small PNG slices, named `p<patient>_<k>.png`: 4 classes, 6 patients each, 2 slices."""
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("phantoms")
+    for number, label in enumerate(("glioma", "meningioma", "notumor", "pituitary")):
+        (root / label).mkdir()
+        for patient in range(6):
+            for k in range(2):
+                seed = number * 1000 + patient * 10 + k
+                Image.fromarray(make_phantom(label, seed=seed)).save(root / label / f"p{number}{patient}_{k}.png")
+    return root
