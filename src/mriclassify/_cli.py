@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mriclassify._errors import MriClassifyError, OptionError, OutputError
+from mriclassify._notice import NOTICE
 from mriclassify._output import whole_file
 from mriclassify._version import __version__
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from mriclassify._reading import Source
 
 DONE, SOME_FAILED, STOPPED = 0, 1, 2
-
-NOTICE = "For research only: not a medical device, and no basis for decisions about patients."
 
 EXAMPLES = {
     "predict": """examples:

@@ -7,8 +7,9 @@ FALSE = {"0", "false", "no", "off"}
 
 
 def offline() -> bool:
-    """Whether downloads are switched off by `MRICLASSIFY_OFFLINE` (or Hugging Face's `HF_HUB_OFFLINE`)."""
-    return any(os.environ.get(name, "").lower() in TRUE for name in ("MRICLASSIFY_OFFLINE", "HF_HUB_OFFLINE"))
+    """Whether downloads are switched off by `MRICLASSIFY_OFFLINE`, or, where that is not set, `HF_HUB_OFFLINE`."""
+    switch = os.environ.get("MRICLASSIFY_OFFLINE") or os.environ.get("HF_HUB_OFFLINE") or ""
+    return switch.strip().lower() in TRUE
 
 
 def progress_hidden() -> bool | None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from mriclassify._data._loading import worker_count
 from mriclassify._model._device import available_devices, choose_device
+from mriclassify._version import __version__
 from mriclassify._weights._cache import cache_folder
 from mriclassify._weights._managing import place
-from mriclassify._version import __version__
 from mriclassify._weights._registry import list_weights
 
 LIBRARIES = (

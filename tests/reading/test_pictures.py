@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, TiffImagePlugin
 
 from mriclassify._errors import DamagedFileError, OptionError, UnsupportedFormatError
-from mriclassify._reading import list_scans, read_slice
 from mriclassify._reading import _checks as checks
+from mriclassify._reading import list_scans, read_slice
 
 GREY = np.random.default_rng(0).integers(0, 256, (20, 31)).astype(np.uint8)
 DEEP = np.random.default_rng(1).integers(0, 65536, (20, 31)).astype(np.uint16)
@@ -155,7 +155,7 @@ def test_rarer_modes_have_the_grey_of_their_colours(modes: str) -> None:
     for mode in modes.split():
         image = image.convert(mode)
     expected = np.asarray(original.convert("L"), np.float32)
-    np.testing.assert_allclose(read_slice(image).pixels, expected, atol=2.5)  # HSV's own rounding
+    np.testing.assert_allclose(read_slice(image).pixels, expected, atol=4)  # HSV's own rounding
 
 
 def test_a_mode_without_grey_is_refused() -> None:
@@ -174,6 +174,14 @@ def test_exif_orientation_is_applied_once(orientation: int, kind: str) -> None:
     expected = np.asarray(upright.convert("L"))
     np.testing.assert_array_equal(read_slice(data).pixels, expected)
     np.testing.assert_array_equal(read_slice(Image.open(io.BytesIO(data))).pixels, expected)
+
+
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\0\0", b"Exif\0\0MM\0*\0\0\0\x08\0\x09\x01"]
+)
+def test_broken_exif_leaves_a_picture_as_it_is(exif: bytes) -> None:
+    data = encoded(Image.fromarray(GREY), "JPEG", exif=exif)
+    np.testing.assert_array_equal(read_slice(data).pixels, read_slice(encoded(Image.fromarray(GREY), "JPEG")).pixels)
 
 
 def pages(count: int) -> bytes:
@@ -236,7 +244,7 @@ def test_too_many_pixels_are_refused_before_decoding_and_without_pillows_warning
 
 def test_a_size_that_pillow_only_warns_of_is_decided_by_our_limit() -> None:
     allowed = b"P5\n9500 9999\n255\n"  # above Pillow's 89 million, below ours: only its missing pixels matter
-    assert 9500 * 9999 < checks.MAX_PIXELS
+    assert checks.MAX_PIXELS > 9500 * 9999
     with pytest.raises(DamagedFileError):
         read_slice(allowed)
 

@@ -4,13 +4,13 @@ import csv
 import io
 import json
 import logging
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mriclassify._errors import MissingExtraError, OutputError
 from mriclassify._evaluation._plots import draw_plots
+from mriclassify._output import whole_file
 
 if TYPE_CHECKING:
     from mriclassify._evaluation._report import Report
@@ -78,22 +78,6 @@ def _make_folder(folder: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> Path:
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"can't write {path}: {error.strerror or error}: check permissions and free space, or choose another folder"
-        ) from error
-    finally:
-        _remove(beside)
+    with whole_file(path) as part:
+        part.write_bytes(content)
     return path
-
-
-def _remove(leftover: Path) -> None:
-    try:
-        leftover.unlink(missing_ok=True)
-    except OSError:
-        # the folder refuses writes, which the error being raised already says
-        _log.debug("could not remove %s", leftover)

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from mriclassify._notice import NOTICE
+
 if TYPE_CHECKING:
     from mriclassify._evaluation._intervals import Interval
     from mriclassify._evaluation._report import Report
-
-NOTICE = "For research use only: not a medical device, and no basis for decisions about a patient."
 
 _LISTED = 20
 """Mistakes and unreadable files named on the page; all of them are in the JSON file."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels import apply_color_lut, apply_rescale, get_decoder, pixel_array
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -55,6 +56,8 @@ _ELEMENTS = [
     *_PIXEL_DATA,
 ]
 
+_ERRORS = (InvalidDicomError, BytesLengthException)
+
 _DECODERS = "pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
 
 
@@ -66,11 +69,11 @@ def read_dicom(stream: BinaryIO, name: str, index: int | None) -> Raw:
         DamagedFileError: It is cut off or broken, or holds no pixel data.
         OptionError: There is no such frame.
     """
-    with damaged(name, "DICOM", private=True), quiet():
+    with damaged(name, "DICOM", private=True, also=_ERRORS), quiet():
         dataset = dcmread(stream, force=True, specific_tags=_ELEMENTS)
         _check_image(dataset, name)
         frame = place(index, _frames(dataset), what="frame", name=name)
-        with damaged(name, "DICOM", private=True, hint=_hint(dataset)):
+        with damaged(name, "DICOM", private=True, also=_ERRORS, hint=_hint(dataset)):
             stored = pixel_array(dataset, index=frame)
         return Raw(
             pixels=_pixels(stored, dataset, frame),

@@ -2,7 +2,6 @@
 
 import logging
 import struct
-import sys
 import threading
 import warnings
 import zlib
@@ -29,20 +28,23 @@ FOREIGN_ERRORS: tuple[type[Exception], ...] = (
     zlib.error,
     np.linalg.LinAlgError,
 )
-"""What the three are known to raise on broken files. MemoryError is told apart below."""
+"""What the three are known to raise on broken files, besides their own. MemoryError is told apart below."""
 
 _LIBRARIES = r"(PIL|pydicom|nibabel|numpy|mriclassify\._reading)\b"
 _LOGGERS = ("pydicom", "nibabel.global")
 
 
 @contextmanager
-def damaged(name: str, kind: str, *, private: bool, hint: str = "") -> Iterator[None]:
+def damaged(
+    name: str, kind: str, *, private: bool, also: tuple[type[Exception], ...] = (), hint: str = ""
+) -> Iterator[None]:
     """Turn errors of a foreign decoder in the block into errors of ours; ours pass through.
 
     Args:
         name: What the source is called.
         kind: What its content claims to be, as "JPEG".
         private: The decoder's message may quote the file's text, so it is not chained to ours.
+        also: Errors of the decoder's own that derive from no builtin but Exception.
         hint: A sentence on what else may be wrong.
     """
     try:
@@ -51,16 +53,10 @@ def damaged(name: str, kind: str, *, private: bool, hint: str = "") -> Iterator[
         raise
     except MemoryError as error:
         raise UnreadableFileError(f"{name} ({kind}) does not fit into memory.") from error
-    except (*FOREIGN_ERRORS, *_pydicom_errors()) as error:
+    except (*FOREIGN_ERRORS, *also) as error:
         message = f"{name} is a {kind} file that can't be decoded: it is cut off or broken."
         message = f"{message} {hint or 'Copy or export it again.'}"
         raise DamagedFileError(message) from (None if private else error)
-
-
-def _pydicom_errors() -> tuple[type[Exception], ...]:
-    """Return pydicom's errors that derive from no builtin but Exception, if pydicom was imported."""
-    errors = sys.modules.get("pydicom.errors")
-    return () if errors is None else (errors.InvalidDicomError, errors.BytesLengthException)
 
 
 class _Gate(logging.Filter):

@@ -8,7 +8,11 @@ from typing import Any, BinaryIO, cast
 
 import nibabel
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 from nibabel.fileholders import FileHolder
+from nibabel.orientations import OrientationError
+from nibabel.spatialimages import HeaderDataError, HeaderTypeError, ImageDataError
+from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from mriclassify._errors import DamagedFileError, PixelError, UnsupportedFormatError
@@ -24,6 +28,8 @@ from mriclassify._shapes import Pixels
 
 MAX_VOXELS = 2**30
 """A volume of more voxels than a cube of 1024 is not read."""
+
+_ERRORS = (ImageFileError, OrientationError, HeaderDataError, HeaderTypeError, ImageDataError, WrapStructError)
 
 _HEADER_SIZE = 540
 
@@ -61,7 +67,7 @@ def read_nifti(stream: BinaryIO, name: str, path: Path | None, *, axis: int, ind
         OptionError: There is no such slice.
         PixelError: It is no volume, or holds no real numbers.
     """
-    with damaged(name, "NIfTI", private=True), quiet(), ExitStack() as stack:
+    with damaged(name, "NIfTI", private=True, also=_ERRORS), quiet(), ExitStack() as stack:
         image = _open(stream, name, path, stack)
         plane = _plane(image, _spatial_shape(image, name), axis)
         number = place(index, plane.count, what="slice", name=name)

@@ -5,7 +5,7 @@ another matter: Pillow decodes its upper eight bits only.
 """
 
 from contextlib import nullcontext
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 from PIL import (
@@ -23,7 +23,7 @@ from PIL import (
 
 from mriclassify._errors import UnsupportedFormatError
 from mriclassify._reading._checks import check_size, place
-from mriclassify._reading._foreign import damaged, quiet
+from mriclassify._reading._foreign import FOREIGN_ERRORS, damaged, quiet
 from mriclassify._reading._grey import as_float32, grey
 from mriclassify._shapes import Pixels
 
@@ -115,13 +115,17 @@ def _orientation(image: Image.Image) -> int:
     """Return EXIF's orientation, 1 to 8; 1 is upright."""
     if _ROTATION_HINTS.isdisjoint(image.info):
         return 1  # nearly always: parsing what is not there would double the time of a small JPEG
-    with quiet():
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    try:
+        with quiet():
+            value: Any = image.getexif().get(ExifTags.Base.Orientation)
+    except FOREIGN_ERRORS:
+        return 1  # broken EXIF is common in pictures from the web, and says nothing about the pixels
+    return int(value) if value in range(1, 9) else 1
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:
     """Return `pixels` turned upright from EXIF's `orientation` (TIFF 6.0, tag 274)."""
-    if orientation not in range(2, 9):
+    if orientation == 1:
         return pixels
     turned = {
         2: pixels[:, ::-1],

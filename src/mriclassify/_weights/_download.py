@@ -4,7 +4,6 @@ Whether they are the right bytes is not decided here: the cache checks the sha25
 """
 
 import logging
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from tqdm.auto import tqdm
 
+from mriclassify._environment import progress_hidden
 from mriclassify._errors import ChecksumError, DownloadError
 
 TRIES = 3
@@ -173,7 +173,6 @@ def _write(response: Any, part: Path, *, start: int, size: int, progress: bool |
 
 
 def _bar(part: Path, *, start: int, size: int, progress: bool | None) -> Any:
-    switched_off = os.environ.get("MRICLASSIFY_PROGRESS", "").strip().lower() in ("0", "false", "no", "off")
-    by_default = True if switched_off else None  # None: tqdm looks whether stderr is a terminal
+    by_default = progress_hidden()
     disable = by_default if progress is None else not progress
     return tqdm(total=size, initial=start, desc=part.stem, unit="B", unit_scale=True, disable=disable)

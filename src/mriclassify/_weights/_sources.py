@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from mriclassify._environment import offline
 from mriclassify._errors import ChecksumError, DownloadError, OfflineError, OptionError, WeightsError
 from mriclassify._weights._download import without_password
 
@@ -33,8 +34,7 @@ def refuse_offline(target: Path, urls: Sequence[str]) -> None:
         OfflineError: they are; the message has what to do by hand.
 
     """
-    switch = os.environ.get("MRICLASSIFY_OFFLINE") or os.environ.get("HF_HUB_OFFLINE") or ""
-    if switch.strip().lower() not in ("1", "true", "yes", "on"):
+    if not offline():
         return
     state = "is in the cache, but is not the published file" if target.exists() else "is not in the cache"
     raise OfflineError(

@@ -1,0 +1,119 @@
+"""How much of the machine `fit` uses: images a second against the bare training step, and decoding, each alone.
+
+    python benchmarks/fit.py --data ../shared/data
+
+The bound is 1 / (1/decode + 1/step), each measured with all cores.
+"""
+
+import argparse
+import statistics
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from _measuring import rates, together
+from torch.nn import functional
+
+from mriclassify import Augmentation, Classifier, Dataset, Epoch, Preprocessing, Record, TrainingOptions
+from mriclassify._data._loading import worker_count
+from mriclassify._labels import CLASSES
+from mriclassify._model._blueprint import Blueprint
+from mriclassify._model._device import autocast
+from mriclassify._model._inference import ready
+from mriclassify._training._batches import Slices, augmented, image_batches, shuffled_batches
+from mriclassify._training._fitting import targets
+
+BATCH, VALIDATION = 32, 8
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--count", type=int, default=640)
+    parser.add_argument("--size", type=int, default=192)
+    parser.add_argument("--backbone", default="mobilenet_v2")
+    parser.add_argument("--precision", default="bf16", choices=("fp32", "bf16"))
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    preprocessing = Preprocessing(size=options.size)
+    data = some_of_each(options.data / "nickparvar" / "Training", options.count)
+    blueprint = Blueprint.of(options.backbone, pretrained=None, preprocessing=preprocessing)
+    slices = Slices(
+        paths=[record.path for record in data], targets=targets(data, data.classes), preprocessing=preprocessing
+    )
+    rate = rates(
+        {"decoding and augmentation alone": decoding(slices), "training step alone": step(blueprint, options)},
+        rounds=options.rounds,
+    )
+    rate["fit"] = fit_rate(data, options, preprocessing)
+    bound = together(*list(rate.values())[:2])
+    print(f"{options.backbone}, {options.size} px, {options.precision}, batch {BATCH}, {worker_count()} cores")
+    for name, value in rate.items():
+        print(f"{name:36} {value:8.1f} images/s")
+    print(f"{'bound: 1 / (1/decode + 1/step)':36} {bound:8.1f} images/s")
+    print(f"fit reaches {rate['fit'] / bound:.2f} of the bound (at least 0.85)")
+    return 0
+
+
+def some_of_each(folder: Path, count: int) -> Dataset:
+    """Return `count` slices, as many of each class."""
+    records = [
+        Record(path=path, label=label)
+        for label in CLASSES
+        for path in sorted((folder / label).iterdir())[: count // len(CLASSES)]
+    ]
+    return Dataset(records)
+
+
+def decoding(slices: Slices) -> Callable[[], int]:
+    """Return a task that makes the batches of an epoch."""
+
+    def task() -> int:
+        order = shuffled_batches(len(slices), batch_size=BATCH, seed=0, epoch=0)
+        images = image_batches(slices, order, device=torch.device("cpu"), workers=worker_count())
+        changed = augmented(images, Augmentation(), generator=lambda n: torch.Generator().manual_seed(n))
+        return sum(len(batch) for batch, _ in changed)
+
+    return task
+
+
+def step(blueprint: Blueprint, options: argparse.Namespace) -> Callable[[], int]:
+    """Return a task that trains on a batch that is ready."""
+    device = torch.device("cpu")
+    network = ready(blueprint.build(classes=len(CLASSES), seed=0), device).train()
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4)
+    images = torch.rand(BATCH, 1, options.size, options.size).contiguous(memory_format=torch.channels_last)
+    true = torch.arange(BATCH) % len(CLASSES)
+
+    def task() -> int:
+        count = options.count // BATCH // 2
+        for _ in range(count):
+            with autocast(device, options.precision):
+                logits = network(images).logits
+            loss = functional.cross_entropy(logits.float(), true)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+            loss.item()
+        return count * BATCH
+
+    return task
+
+
+def fit_rate(data: Dataset, options: argparse.Namespace, preprocessing: Preprocessing) -> float:
+    """Return images a second of whole epochs of `fit`, the few validation slices counted as if trained on."""
+    epochs: list[Epoch] = []
+    clf = Classifier(options.backbone, pretrained=None, preprocessing=preprocessing, device="cpu")
+    clf.fit(
+        data,
+        validation=data.subset(range(0, len(data), len(data) // VALIDATION)),
+        options=TrainingOptions(epochs=options.rounds + 1, batch_size=BATCH, precision=options.precision),
+        on_epoch=epochs.append,
+    )
+    return len(data) / statistics.median(epoch.seconds for epoch in epochs[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
