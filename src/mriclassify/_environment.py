@@ -13,6 +13,5 @@ def offline() -> bool:
 
 
 def progress_hidden() -> bool | None:
-    """What tqdm's `disable` should be: `MRICLASSIFY_PROGRESS` decides, else None (shown on a terminal only)."""
-    value = os.environ.get("MRICLASSIFY_PROGRESS", "").lower()
-    return True if value in FALSE else False if value in TRUE else None
+    """What tqdm's `disable` should be: True where `MRICLASSIFY_PROGRESS` is off, else None (a terminal decides)."""
+    return True if os.environ.get("MRICLASSIFY_PROGRESS", "").strip().lower() in FALSE else None
