@@ -242,6 +242,14 @@ def test_too_many_pixels_are_refused_before_decoding_and_without_pillows_warning
             read_slice(huge)
 
 
+def test_a_frame_beyond_pillows_limit_is_refused() -> None:
+    data = bytearray(encoded(Image.fromarray(GREY), "GIF"))
+    frame = data.index(b",\0\0\0\0")  # its own width and height follow
+    data[frame + 5 : frame + 9] = b"\xff\xff\xff\xff"
+    with pytest.raises(UnsupportedFormatError, match=r"more pixels than are read|65535x65535"):
+        read_slice(bytes(data))
+
+
 def test_a_size_that_pillow_only_warns_of_is_decided_by_our_limit() -> None:
     allowed = b"P5\n9500 9999\n255\n"  # above Pillow's 89 million, below ours: only its missing pixels matter
     assert checks.MAX_PIXELS > 9500 * 9999

@@ -29,7 +29,14 @@ class Asked:
 
     path: str
     range: str | None
-    sent: int = 0
+    written: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def sent(self) -> int:
+        """Bytes of body; asked once the server has done with the request, which may be after the client has."""
+        assert self.over.wait(10)
+        return self.written
 
 
 @dataclass
@@ -59,9 +66,12 @@ def make_handler(server: Server) -> type[BaseHTTPRequestHandler]:
             server.released.wait(answer.wait)
             body = self.head(answer, asked)
             end = min(len(body), *(n for n in (answer.cut_after, answer.stall_after, len(body)) if n is not None))
-            self.wfile.write(body[:end])
-            self.wfile.flush()
-            asked.sent = end
+            try:
+                self.wfile.write(body[:end])
+                self.wfile.flush()
+                asked.written = end
+            finally:
+                asked.over.set()
             if answer.stall_after is not None:
                 server.released.wait(10)
 

@@ -30,7 +30,7 @@ FOREIGN_ERRORS: tuple[type[Exception], ...] = (
 )
 """What the three are known to raise on broken files, besides their own. MemoryError is told apart below."""
 
-_LIBRARIES = r"(PIL|pydicom|nibabel|numpy|mriclassify\._reading)\b"
+_LIBRARIES = r"(PIL|pydicom|nibabel|mriclassify\._reading)\b"
 _LOGGERS = ("pydicom", "nibabel.global")
 
 

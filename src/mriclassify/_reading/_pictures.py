@@ -4,7 +4,8 @@ Pillow's own conversion to grey clips 16-bit values at 255, so it is not used fo
 another matter: Pillow decodes its upper eight bits only.
 """
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO, Protocol
 
 import numpy as np
@@ -57,8 +58,7 @@ _WHITE_IS_ZERO = 0
 
 def read_picture(stream: BinaryIO, kind: str, name: str, index: int | None) -> Pixels:
     """Return the grey values (height, width) of a picture file of `kind`; of several pages, page `index`."""
-    # JPEG is decoded by the thousand, from many threads, and opening one never warns.
-    with damaged(name, kind, private=False), nullcontext() if kind == "JPEG" else quiet():
+    with damaged(name, kind, private=False), quiet(), _bounded(name):
         image = _OPENERS[kind](stream)
         check_size(image.height, image.width, name)
         pages = getattr(image, "n_frames", 1)
@@ -71,9 +71,18 @@ def read_picture(stream: BinaryIO, kind: str, name: str, index: int | None) -> P
 
 def read_image(image: Image.Image, name: str) -> Pixels:
     """Return the grey values (height, width) of the current page of a PIL image, which is left as it is."""
-    with damaged(name, image.format or "PIL", private=False), quiet():
+    with damaged(name, image.format or "PIL", private=False), quiet(), _bounded(name):
         check_size(image.height, image.width, name)
         return _upright_grey(image, name)
+
+
+@contextmanager
+def _bounded(name: str) -> Iterator[None]:
+    """Turn Pillow's own limit, on frames that a header did not tell of, into an error of ours."""
+    try:
+        yield
+    except Image.DecompressionBombError as error:
+        raise UnsupportedFormatError(f"{name} claims more pixels than are read: reduce it first.") from error
 
 
 def _upright_grey(image: Image.Image, name: str) -> Pixels:
@@ -116,8 +125,7 @@ def _orientation(image: Image.Image) -> int:
     if _ROTATION_HINTS.isdisjoint(image.info):
         return 1  # nearly always: parsing what is not there would double the time of a small JPEG
     try:
-        with quiet():
-            value: Any = image.getexif().get(ExifTags.Base.Orientation)
+        value: Any = image.getexif().get(ExifTags.Base.Orientation)
     except FOREIGN_ERRORS:
         return 1  # broken EXIF is common in pictures from the web, and says nothing about the pixels
     return int(value) if value in range(1, 9) else 1
