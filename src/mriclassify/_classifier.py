@@ -20,6 +20,7 @@ from mriclassify._model._inference import ready
 from mriclassify._model._prediction import Prediction
 from mriclassify._model._stream import OnError, answer, predictions, read
 from mriclassify._reading import Source, list_scans
+from mriclassify._reading._checks import check_axis
 from mriclassify._shapes import Probabilities
 from mriclassify._weights._checkpoint import load_bundle, save_bundle
 from mriclassify._weights._locating import locate
@@ -148,6 +149,8 @@ class Classifier:
         batch_size: int = 32,
         on_error: OnError = "record",
         workers: int | None = None,
+        axis: int = 2,
+        index: int | None = None,
     ) -> Iterator[Prediction]:
         """Yield an answer for each slice, in order, as they are ready; memory does not grow with their number.
 
@@ -157,10 +160,15 @@ class Classifier:
             on_error: "record" yields a `Prediction` with status "error" for a source that can't be read; "raise"
                 stops there.
             workers: threads that read; None takes one for each core.
+            axis, index: of volumes, as in `predict`; one that has no such slice is a source that can't be read.
 
         Raises:
             ReadError: a folder without scans; or a bad source and `on_error="raise"`.
+            OptionError: an argument is out of its range.
         """
+        check_axis(axis)
+        if index is not None and not (isinstance(index, int | np.integer) and index >= 0):
+            raise OptionError(f"index must be a whole number of at least 0, or None for the middle, not {index!r}")
         _require_one_of("on_error", on_error, ("record", "raise"))
         if batch_size < 1:
             raise OptionError(f"batch_size must be at least 1, not {batch_size}")
@@ -173,6 +181,8 @@ class Classifier:
             batch_size=batch_size,
             on_error=on_error,
             workers=workers,
+            axis=axis,
+            index=index,
         )
 
     def predict_proba(self, sources: Sources, *, batch_size: int = 32) -> Probabilities:

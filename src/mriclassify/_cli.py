@@ -6,17 +6,17 @@ Exit status: 0 done, 1 some inputs failed, 2 wrong usage or an error that stoppe
 
 import argparse
 import csv
+import io
 import json
 import logging
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
-from mriclassify._errors import MriClassifyError, OptionError, OutputError
+from mriclassify._errors import MriClassifyError, OptionError, OutputError, SplitError
 from mriclassify._notice import NOTICE
 from mriclassify._output import whole_file
 from mriclassify._version import __version__
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mriclassify._reading import Source
 
 DONE, SOME_FAILED, STOPPED = 0, 1, 2
+INTERRUPTED = 130
+"""What a shell expects of a program that Ctrl-C ended: 128 + SIGINT."""
 
 EXAMPLES = {
     "predict": """examples:
@@ -56,12 +58,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("mriclassify").setLevel(logging.INFO if options.verbose else logging.WARNING)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A file's name that the terminal can't show must not end a long run.
+        sys.stdout.reconfigure(errors="backslashreplace")
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
     except MriClassifyError as error:
         print(f"mriclassify: {error}", file=sys.stderr)
         return STOPPED
+    except KeyboardInterrupt:
+        print("mriclassify: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
         # `mriclassify predict ... | head` closed the pipe: nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -130,17 +138,15 @@ def _predict(options: argparse.Namespace) -> int:
         raise OptionError("--resume needs --csv FILE: it goes on where that file ends")
     clf = Classifier.from_pretrained(options.weights, device=options.device)
     sources = _sharded(_expanded(options.scans), options.shard)
-    if options.axis != 2 or options.slice is not None:
-        answers: Iterator[Prediction] = (
-            clf.predict(source, axis=options.axis, index=options.slice) for source in sources
-        )
-    else:
-        done = _answered(options.csv) if options.resume else set()
-        answers = clf.predict_many(
-            [source for source in sources if str(source) not in done], batch_size=options.batch_size
-        )
+    done = _answered(options.csv, columns=_columns(clf.classes), model=clf.bundle.name) if options.resume else set()
+    answers = clf.predict_many(
+        [source for source in sources if str(source) not in done],
+        batch_size=options.batch_size,
+        axis=options.axis,
+        index=options.slice,
+    )
     if options.csv:
-        return _write_csv(answers, options.csv, classes=clf.classes, append=options.resume)
+        return _write_csv(answers, options.csv, columns=_columns(clf.classes), append=options.resume)
     return _print_answers(answers, as_json=options.json)
 
 
@@ -166,30 +172,80 @@ def _print_answers(answers: Iterator["Prediction"], *, as_json: bool) -> int:
     return SOME_FAILED if failed else DONE
 
 
-def _answered(path: Path) -> set[str]:
+def _columns(classes: Sequence[str]) -> list[str]:
+    return ["source", "label", "confidence", *classes, "status", "reasons", "model", "device"]
+
+
+def _answered(path: Path, *, columns: Sequence[str], model: str) -> set[str]:
+    """Return the sources in a table of answers, after cutting off the half row that a killed run may have left.
+
+    Raises:
+        OptionError: the table is not of this model.
+        OutputError: it can't be read or cut.
+    """
     if not path.exists():
         return set()
-    with path.open(newline="", encoding="utf-8") as file:
-        return {row["source"] for row in csv.DictReader(file)}
+    try:
+        with _table(path, "r") as file:
+            lines = file.readlines()
+        rows, used = _whole_rows(lines)
+        header = rows[0] if rows else next(csv.reader(lines), [])
+        cut_off = not rows and _header(columns).startswith("".join(lines))
+        if not cut_off and (header != columns or any(row[-2] != model for row in rows[1:])):
+            raise OptionError(f"{path} is no table of answers of {model}: --resume goes on with the same weights only")
+        if used < len(lines):
+            os.truncate(path, len("".join(lines[:used]).encode("utf-8", "surrogateescape")))
+    except OSError as error:
+        raise OutputError(f"{path} can't be gone on with: {error.strerror or error}") from error
+    return {row[0] for row in rows[1:]}
 
 
-def _write_csv(answers: Iterator["Prediction"], path: Path, *, classes: Sequence[str], append: bool) -> int:
+def _table(path: Path, mode: str) -> IO[str]:
+    # A file's name, which stands in the table, need not be UTF-8.
+    return path.open(mode, newline="", encoding="utf-8", errors="surrogateescape")
+
+
+def _header(columns: Sequence[str]) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerow(columns)
+    return text.getvalue()
+
+
+def _whole_rows(lines: Sequence[str]) -> tuple[list[list[str]], int]:
+    """Return the rows of a table without a half one at the end, and how many lines they take.
+
+    Raises:
+        OptionError: a row before the last one is not whole, so that it was not a kill that cut it.
+    """
+    reader = csv.reader(lines)
+    rows: list[list[str]] = []
+    used = 0
+    for row in reader:
+        if not lines[reader.line_num - 1].endswith("\r\n") or (rows and len(row) != len(rows[0])):
+            if next(reader, None) is not None:
+                raise OptionError(f"line {used + 1} is no row of answers: mend the table, or write another one")
+            break
+        rows.append(row)
+        used = reader.line_num
+    return rows, used
+
+
+def _write_csv(answers: Iterator["Prediction"], path: Path, *, columns: Sequence[str], append: bool) -> int:
     """Write a row an answer as it comes, so that a run that is killed has lost nothing and `--resume` goes on."""
-    names = ["source", "label", "confidence", *classes, "status", "reasons", "model", "device"]
-    begun = append and path.exists()
     failed = 0
     try:
-        with ExitStack() as stack:
-            file = stack.enter_context(path.open("a" if append else "w", newline="", encoding="utf-8"))
-            writer = csv.DictWriter(file, names)
-            if not begun:
+        with _table(path, "a" if append else "w") as file:
+            writer = csv.DictWriter(file, columns)
+            if not file.tell():
                 writer.writeheader()
             for answer in answers:
                 failed += answer.status == "error"
                 writer.writerow(_row(answer))
                 file.flush()
+    except MriClassifyError:
+        raise  # some are OSErrors, but none is about this table
     except OSError as error:
-        raise OutputError(f"{path} can't be written: {error.strerror or error}") from error
+        raise OutputError(f"{path} can't be written: {error.strerror or error}. Choose another place") from error
     return SOME_FAILED if failed else DONE
 
 
@@ -231,7 +287,7 @@ def _group_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--group-pattern",
         metavar="REGEX",
-        help="for folders: its first bracket, found in a file's path, names the patient",
+        help="its first bracket, found in a file's path, names the patient; wins over a table's column group",
     )
 
 
@@ -243,7 +299,7 @@ def _fit(options: argparse.Namespace) -> int:
     if options.validation:
         train, validation = data, _dataset(options.validation, options.group_pattern)
     else:
-        train, validation = data.split((0.85, 0.15), by=options.by, seed=options.seed)
+        train, validation = _parts(data, by=options.by, seed=options.seed)
     clf = Classifier(
         options.backbone,
         pretrained=None if options.pretrained == "none" else options.pretrained,
@@ -264,6 +320,15 @@ def _fit(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _parts(data: "Dataset", *, by: Literal["group", "slice"], seed: int) -> tuple["Dataset", ...]:
+    try:
+        return data.split((0.85, 0.15), by=by, seed=seed)
+    except SplitError as error:
+        raise SplitError(
+            f"{error} Here: --group-pattern or a group column; --by slice; or slices of your own with --validation."
+        ) from error
+
+
 def _print_epoch(epoch: Any) -> None:
     print(
         f"epoch {epoch.epoch}: train loss {epoch.train_loss:.4f}, validation loss {epoch.validation_loss:.4f}, "
@@ -278,6 +343,8 @@ def _writable(path: Path) -> None:
     Raises:
         OutputError: it can't.
     """
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder: --out needs the name of a file, as my-model.safetensors")
     with whole_file(path.with_name(f"{path.name}.trial")) as part:
         part.touch()
     path.with_name(f"{path.name}.trial").unlink()
@@ -286,9 +353,8 @@ def _writable(path: Path) -> None:
 def _dataset(path: str | Path, group_pattern: str | None) -> "Dataset":
     from mriclassify import Dataset
 
-    if Path(path).is_dir():
-        return Dataset.from_folder(path, group=_grouping(group_pattern) if group_pattern else None)
-    return Dataset.from_csv(path)
+    group = _grouping(group_pattern) if group_pattern else None
+    return Dataset.from_folder(path, group=group) if Path(path).is_dir() else Dataset.from_csv(path, group=group)
 
 
 def _grouping(pattern: str) -> Callable[[Path], str]:
@@ -303,7 +369,7 @@ def _grouping(pattern: str) -> Callable[[Path], str]:
 
     def group(path: Path) -> str:
         found = compiled.search(path.as_posix())
-        if not found:
+        if not found or not found[1]:
             raise OptionError(f"--group-pattern {pattern!r} finds no patient in {path}")
         return found[1]
 
@@ -332,6 +398,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     data = _dataset(options.data, options.group_pattern)
     if options.split:
         data = data.filter(lambda record: record.split == options.split)
+        if not len(data):
+            raise OptionError(f"--split {options.split}: no slice of {options.data} is in that part")
     clf = Classifier.from_pretrained(options.weights, device=options.device)
     report = clf.evaluate(data, batch_size=options.batch_size)
     print(json.dumps(report.to_dict()) if options.json else report)
@@ -387,10 +455,9 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
+    return int(text)
 
 
 def _shard(text: str) -> tuple[int, int]:

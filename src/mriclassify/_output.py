@@ -1,11 +1,15 @@
 """Output: a file is whole under its name, or not there at all."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mriclassify._errors import OutputError
+
+if TYPE_CHECKING:
+    import torch
 
 
 @contextmanager
@@ -19,6 +23,8 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         OutputError: the folder or the file can't be written.
     """
     target = Path(path)
+    if target.is_dir():
+        raise OutputError(f"{target} is a folder: expected the name of a file to write.")
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -34,3 +40,26 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         # Missing after a move; and where the folder itself is no folder, nothing was left behind.
         if part.parent.is_dir():
             part.unlink(missing_ok=True)
+
+
+def write_tensors(
+    path: str | os.PathLike[str], tensors: "Mapping[str, torch.Tensor]", *, metadata: Mapping[str, str]
+) -> None:
+    """Write a safetensors file, whole or not at all.
+
+    Raises:
+        OutputError: the folder or the file can't be written.
+    """
+    from safetensors import SafetensorError  # its torch part imports torch, which tables do without
+    from safetensors.torch import save_file
+
+    with whole_file(path) as part:
+        part.touch()
+        rights = part.stat().st_mode
+        try:
+            save_file(dict(tensors), part, metadata=dict(metadata))
+        except SafetensorError as error:
+            # A full disk, say: safetensors does not raise OSError for it.
+            raise OSError(str(error)) from error
+        # It leaves the file to its owner alone, whatever the umask says.
+        part.chmod(rights)

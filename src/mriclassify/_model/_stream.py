@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from mriclassify._data._loading import batched, ordered_map, worker_count
-from mriclassify._errors import ReadError
+from mriclassify._errors import OptionError, ReadError
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._inference import infer
 from mriclassify._model._prediction import Prediction
@@ -34,6 +34,8 @@ def predictions(
     batch_size: int,
     on_error: OnError,
     workers: int | None = None,
+    axis: int = 2,
+    index: int | None = None,
 ) -> Iterator[Prediction]:
     """Yield a prediction for each source, in order, while threads read the next ones.
 
@@ -43,7 +45,7 @@ def predictions(
     count = workers or worker_count()
 
     def read_batch(batch: Sequence[Source]) -> list[Readable | Prediction]:
-        return [read(source, bundle, on_error=on_error) for source in batch]
+        return [read(source, bundle, on_error=on_error, axis=axis, index=index) for source in batch]
 
     def answer_batch(batch: Sequence[Source]) -> list[Prediction]:
         return answer(read_batch(batch), bundle, device=device)
@@ -64,7 +66,8 @@ def read(
     """Return the source's image, or the prediction that says why there is none."""
     try:
         scan = read_slice(source, axis=axis, index=index)
-    except ReadError as error:
+    except (ReadError, OptionError) as error:
+        # OptionError: this volume has no slice of that index; the next one may.
         if on_error == "raise":
             raise
         return Prediction(

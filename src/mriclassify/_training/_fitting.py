@@ -1,5 +1,6 @@
 """Fitting: from a dataset to a bundle. Sets validation apart, builds, trains, calibrates, notes the origin."""
 
+import copy
 import hashlib
 from collections.abc import Sequence
 from datetime import date
@@ -50,6 +51,7 @@ def fit_bundle(
     options = options or TrainingOptions()
     kept, held, split = _parts(data, validation, seed=options.seed)
     classes = kept.classes
+    backbone = before.backbone if before else blueprint.name
     network = _network(blueprint, before, classes, seed=options.seed)
     preprocessing = before.preprocessing if before else blueprint.preprocessing
     held_slices = _slices(held, classes, preprocessing)
@@ -62,7 +64,7 @@ def fit_bundle(
         device=device,
         identity=options.described()
         | {
-            "backbone": blueprint.name,
+            "backbone": backbone,
             "start": before.name if before else str(blueprint.pretrained),
             "preprocessing": repr(preprocessing),
             "training slices": _digest(kept),
@@ -72,8 +74,8 @@ def fit_bundle(
         on_epoch=on_epoch,
     )
     bundle = Bundle(
-        name=f"{blueprint.name}.fitted",
-        backbone=before.backbone if before else blueprint.name,
+        name=f"{backbone}.fitted",
+        backbone=backbone,
         classes=classes,
         network=network,
         preprocessing=preprocessing,
@@ -104,14 +106,16 @@ def _parts(data: Dataset, validation: Dataset | None, *, seed: int) -> tuple[Dat
 def _network(blueprint: Blueprint, before: Bundle | None, classes: tuple[str, ...], *, seed: int) -> Network:
     if before is None:
         return blueprint.build(classes=len(classes), seed=seed)
+    # A copy: a training that is stopped leaves the old model as it was.
+    network = copy.deepcopy(before.network)
     if before.classes == classes:
-        return before.network
+        return network
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Network(
-            before.network.backbone,
+            network.backbone,
             classes=len(classes),
-            channels=before.network.channels,
+            channels=network.channels,
             size=before.preprocessing.size,
         )
 

@@ -3,13 +3,16 @@
 import copy
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast, broadcast_object_list
 from sklearn.metrics import accuracy_score, f1_score
 from torch import nn
 from torch.nn import functional
@@ -30,6 +33,7 @@ from mriclassify._training._schedule import learning_rate
 from mriclassify._training._state import (
     TrainingState,
     load_state,
+    make_folder,
     optimiser_moments,
     restore_moments,
     save_state,
@@ -38,6 +42,7 @@ from mriclassify._training._state import (
 log = logging.getLogger("mriclassify")
 
 OnEpoch = Callable[[Epoch], None]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,37 +72,54 @@ def train(
 
     Raises:
         TrainingError: the loss is not finite, or the folder holds another run.
+        OutputError: the folder can't be written.
         ReadError: a slice can't be read.
     """
+    if resume:
+        make_folder(resume)
     state = load_state(resume, identity=identity) if resume else None
-    run = _Run(
-        network,
-        train_slices,
-        classes=classes,
-        options=options,
-        device=device,
-        # A measured choice might fall out differently the second time.
-        precision=state.precision if state else options.precision,
-    )
-    if state is None:
-        state = run.first_state(identity)
-    else:
-        log.info("going on after epoch %d of %s", len(state.history), resume)
-        run.restore(state)
-    while not _finished(state.history, options):
-        epoch = run.epoch(len(state.history), validation_slices)
-        state = run.state_after(epoch, state)
-        if resume and run.accelerator.is_main_process:
-            save_state(state, resume)
-        log.info(
-            "epoch %d: train loss %.4f, validation loss %.4f, accuracy %.4f, macro-F1 %.4f, %.0f s",
-            *(epoch.epoch, epoch.train_loss, epoch.validation_loss),
-            *(epoch.validation_accuracy, epoch.validation_macro_f1, epoch.seconds),
+    with _frozen(network.backbone if options.freeze_backbone else None):
+        run = _Run(
+            network,
+            train_slices,
+            classes=classes,
+            options=options,
+            device=device,
+            # A measured choice might fall out differently the second time.
+            precision=state.precision if state else options.precision,
         )
-        if on_epoch:
-            on_epoch(epoch)
-    network.load_state_dict(state.best, strict=True)
-    return TrainingResult(state.history, run.logits(validation_slices))
+        if state is None:
+            state = run.first_state(identity)
+        else:
+            log.info("going on after epoch %d of %s", len(state.history), resume)
+            run.restore(state)
+        while not _finished(state.history, options):
+            epoch = run.epoch(len(state.history), validation_slices)
+            state = run.state_after(epoch, state)
+            if resume and run.accelerator.is_main_process:
+                save_state(state, resume)
+            log.info(
+                "epoch %d: train loss %.4f, validation loss %.4f, accuracy %.4f, macro-F1 %.4f, %.0f s",
+                *(epoch.epoch, epoch.train_loss, epoch.validation_loss),
+                *(epoch.validation_accuracy, epoch.validation_macro_f1, epoch.seconds),
+            )
+            if on_epoch:
+                on_epoch(epoch)
+        network.load_state_dict(state.best, strict=True)
+        return TrainingResult(state.history, run.logits(validation_slices))
+
+
+@contextmanager
+def _frozen(backbone: nn.Module | None) -> Iterator[None]:
+    """Stop the gradients of `backbone`, if there is one; what its maker had stopped already stays so afterwards."""
+    parameters = [p for p in backbone.parameters() if p.requires_grad] if backbone is not None else []
+    try:
+        for parameter in parameters:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)
 
 
 def _finished(history: History, options: TrainingOptions) -> bool:
@@ -124,10 +146,8 @@ class _Run:
         self.device = self.accelerator.device if self.accelerator.num_processes > 1 else device
         self.network, self.slices, self.options = ready(network, self.device), slices, options
         self.workers = options.workers or worker_count()
-        self.precision: Precision = choose_precision(
-            precision, network=network, size=slices.preprocessing.size, device=self.device
-        )
-        network.backbone.requires_grad_(not options.freeze_backbone)
+        chosen = choose_precision(precision, network=network, size=slices.preprocessing.size, device=self.device)
+        self.precision: Precision = _of_main_process(chosen)
         self.optimiser = torch.optim.AdamW(_parameter_groups(network, options.weight_decay))
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.loss = nn.CrossEntropyLoss(
@@ -142,8 +162,11 @@ class _Run:
         return TrainingState(identity=identity, weights={}, best={}, moments={}, precision=self.precision)
 
     def restore(self, state: TrainingState) -> None:
-        self.network.load_state_dict(state.weights, strict=True)
-        restore_moments(self.optimiser, state.moments)
+        try:
+            self.network.load_state_dict(state.weights, strict=True)
+            restore_moments(self.optimiser, state.moments)
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise TrainingError(f"the run in that folder was of another network ({error}): choose another") from error
         if state.scaler:
             self.scaler.load_state_dict(dict(state.scaler))
 
@@ -164,17 +187,28 @@ class _Run:
         """Train for one epoch, then measure on the validation slices."""
         start = time.perf_counter()
         train_loss, rate = self._train_epoch(number)
+        self._share_statistics()
         logits, targets = self.logits(validation), validation.targets
+        loss = float(functional.cross_entropy(logits, torch.as_tensor(targets)))
+        _refuse_infinite(loss, rate)
         predicted = logits.argmax(dim=1).numpy()
-        return Epoch(
+        epoch = Epoch(
             epoch=number + 1,
-            train_loss=train_loss,
-            validation_loss=float(functional.cross_entropy(logits, torch.as_tensor(targets))),
+            train_loss=float(self.accelerator.reduce(torch.tensor(train_loss, device=self.device), reduction="mean")),
+            validation_loss=loss,
             validation_accuracy=float(accuracy_score(targets, predicted)),
             validation_macro_f1=float(f1_score(targets, predicted, average="macro", zero_division=0)),
             learning_rate=rate,
             seconds=time.perf_counter() - start,
         )
+        # All processes must agree on the best epoch and the last one, to the last digit.
+        return _of_main_process(epoch)
+
+    def _share_statistics(self) -> None:
+        """Give all processes the batch statistics of the main one: each has its own since its last batch."""
+        if self.accelerator.num_processes > 1:
+            for buffer in self.network.buffers():
+                buffer.copy_(broadcast(buffer))
 
     def logits(self, slices: Slices) -> Logits:
         """Return the logits (n, classes) of all `slices`, on the CPU; each process computes all of them."""
@@ -225,10 +259,7 @@ class _Run:
             logits = self.model(images).logits
         loss = self.loss(logits.float(), targets)
         value = float(loss.detach())
-        if not np.isfinite(value):
-            raise TrainingError(
-                f"the loss became {value}: lower the learning rate (now {rate:g}), or train with precision='fp32'"
-            )
+        _refuse_infinite(value, rate)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         self.scaler.step(self.optimiser)
@@ -244,6 +275,20 @@ class _Run:
             desc=f"epoch {number + 1}/{self.options.epochs}",
             leave=False,
             disable=progress_hidden() if self.accelerator.is_main_process else True,
+        )
+
+
+def _of_main_process(value: T) -> T:
+    """Return what the main process has for `value`; alone, that is `value`."""
+    values = broadcast_object_list([value])
+    shared: T = values[0]
+    return shared
+
+
+def _refuse_infinite(loss: float, rate: float) -> None:
+    if not np.isfinite(loss):
+        raise TrainingError(
+            f"the loss became {loss}: lower the learning rate (now {rate:g}), or train with precision='fp32'"
         )
 
 

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import numpy as np
+
 from mriclassify._data._augmentation import Augment, Augmentation
 from mriclassify._errors import OptionError
 
@@ -57,19 +59,30 @@ class TrainingOptions:
             "weight_decay": (0, 10),
             "warmup": (0, 1),
             "label_smoothing": (0, 1),
+            "seed": (0, 2**32 - 1),
         }
         for name, (low, high) in bounds.items():
             value = getattr(self, name)
-            if not low <= value <= high or math.isnan(value):
-                raise OptionError(f"{name} must lie in {low:g}..{high:g}, not {value}")
+            if not isinstance(value, int | float | np.number) or not low <= value <= high:
+                raise OptionError(f"{name} must lie in {low:g}..{high:g}, not {value!r}")
+        for name in ("epochs", "batch_size", "seed"):
+            if not _is_whole(getattr(self, name)):
+                raise OptionError(f"{name} must be a whole number, not {getattr(self, name)!r}")
         for name in ("patience", "workers"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise OptionError(f"{name} must be at least 1 or None, not {value}")
+            if value is not None and not (_is_whole(value) and value >= 1):
+                raise OptionError(f"{name} must be a whole number of at least 1 or None, not {value!r}")
+        if self.augmentation is not None and not callable(self.augmentation):
+            raise OptionError(f"augmentation must be callable or None, not {self.augmentation!r}")
         if self.precision not in ("auto", "fp32", "bf16", "fp16"):
             raise OptionError(f"precision must be auto, fp32, bf16 or fp16, not {self.precision!r}")
-        if isinstance(self.class_weights, str) and self.class_weights not in ("balanced", "none"):
-            raise OptionError(f"class_weights must be 'balanced', 'none' or a dict, not {self.class_weights!r}")
+        if not isinstance(self.class_weights, Mapping):
+            if self.class_weights not in ("balanced", "none"):
+                raise OptionError(f"class_weights must be 'balanced', 'none' or a dict, not {self.class_weights!r}")
+            return
+        for label, weight in self.class_weights.items():
+            if not isinstance(weight, int | float | np.number) or not 0 < weight < math.inf:
+                raise OptionError(f"the class weight of {label} must be a number above 0, not {weight!r}")
 
     def described(self) -> dict[str, str]:
         """Return the options as text, by which a resumed run is known to be the same one."""
@@ -82,3 +95,8 @@ class TrainingOptions:
             for name in self.__dataclass_fields__
             if name != "workers"
         }
+
+
+def _is_whole(value: object) -> bool:
+    # True is 1 to Python, but nobody means it.
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)

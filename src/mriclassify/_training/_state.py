@@ -11,11 +11,10 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 
-from mriclassify._errors import TrainingError
+from mriclassify._errors import OutputError, TrainingError
 from mriclassify._model._device import Precision
-from mriclassify._output import whole_file
+from mriclassify._output import write_tensors
 from mriclassify._training._history import Epoch, History
 
 STATE_FILE = "state.safetensors"
@@ -45,6 +44,20 @@ class TrainingState:
     history: History = field(default_factory=History)
 
 
+def make_folder(folder: Path) -> None:
+    """Make the folder of a run, before an epoch is spent on what could not be kept.
+
+    Raises:
+        OutputError: it can't be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"{folder} can't be the folder of a run: {error.strerror or error}. Choose another"
+        ) from error
+
+
 def save_state(state: TrainingState, folder: Path) -> None:
     """Write the state, and the history as CSV beside it.
 
@@ -63,9 +76,9 @@ def save_state(state: TrainingState, folder: Path) -> None:
         "scaler": dict(state.scaler),
         "history": [asdict(epoch) for epoch in state.history],
     }
-    with whole_file(folder / STATE_FILE) as part:
-        save_file(tensors, part, metadata={"run": json.dumps(header)})
+    # The table first: a run that was killed between the two goes on before its last row, and writes it again.
     state.history.to_csv(folder / HISTORY_FILE)
+    write_tensors(folder / STATE_FILE, tensors, metadata={"run": json.dumps(header)})
 
 
 def load_state(folder: Path, *, identity: Mapping[str, str]) -> TrainingState | None:
@@ -81,17 +94,21 @@ def load_state(folder: Path, *, identity: Mapping[str, str]) -> TrainingState | 
         with safe_open(file, framework="pt") as opened:
             header = json.loads((opened.metadata() or {})["run"])
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 - not a mapping
-    except (OSError, SafetensorError, ValueError, KeyError) as error:
+        then, state = header["identity"], _state(header, tensors)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(
             f"{file} is not the state of a run ({error}): delete it, or choose another folder"
         ) from error
-    _refuse_other_run(header["identity"], identity, folder)
+    _refuse_other_run(then, identity, folder)
+    return state
 
+
+def _state(header: Mapping[str, Any], tensors: Tensors) -> TrainingState:
     def part(name: str) -> Tensors:
         return {key.removeprefix(f"{name}/"): value for key, value in tensors.items() if key.startswith(f"{name}/")}
 
     return TrainingState(
-        identity=identity,
+        identity=header["identity"],
         weights=part("weights"),
         best=part("best"),
         moments=part("moments"),
@@ -122,8 +139,11 @@ def optimiser_moments(optimiser: torch.optim.Optimizer) -> Tensors:
 
 def restore_moments(optimiser: torch.optim.Optimizer, moments: Tensors) -> None:
     """Give `optimiser` the moments that `optimiser_moments` returned."""
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     state: dict[int, Tensors] = {}
     for key, value in moments.items():
         number, name = key.split(".", 1)
-        state.setdefault(int(number), {})[name] = value
+        # Laid out as the parameter is (channels_last, say): the same sums are then done in the same order.
+        placed = value if name == "step" else torch.empty_like(parameters[int(number)]).copy_(value)
+        state.setdefault(int(number), {})[name] = placed
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

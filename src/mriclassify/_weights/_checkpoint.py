@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import nn
 
 from mriclassify._data._preprocessing import Preprocessing
@@ -20,7 +19,7 @@ from mriclassify._model._bundle import Bundle
 from mriclassify._model._calibration import Temperature
 from mriclassify._model._network import Network
 from mriclassify._model._provenance import Provenance
-from mriclassify._output import whole_file
+from mriclassify._output import write_tensors
 
 SCHEMA = 1
 HEADER = "mriclassify"
@@ -38,8 +37,7 @@ def save_bundle(bundle: Bundle, path: str | os.PathLike[str], *, half: bool = Fa
     """
     tensors = {NETWORK + key: _stored(value, half=half) for key, value in bundle.network.state_dict().items()}
     tensors[SLICES] = torch.from_numpy(bundle.provenance.slices.view(np.int64).copy())
-    with whole_file(path) as part:
-        save_file(tensors, part, metadata={HEADER: json.dumps(_header(bundle), sort_keys=True)})
+    write_tensors(path, tensors, metadata={HEADER: json.dumps(_header(bundle), sort_keys=True)})
 
 
 def load_bundle(path: str | os.PathLike[str], *, backbone: nn.Module | None = None) -> Bundle:

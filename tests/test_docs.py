@@ -1,0 +1,115 @@
+"""The documentation says what is true: its blocks run, and its tables leave nothing out."""
+
+import argparse
+import doctest
+import importlib
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import mriclassify
+from mriclassify import _cli
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+MODULES = [path for path in sorted((ROOT / "src").rglob("*.py")) if ">>> " in path.read_text(encoding="utf-8")]
+
+
+def blocks(page: Path) -> list[str]:
+    return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def reader(tmp_path: Path, phantom_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a reader of the pages has: the example scans, and class folders with the patient in each name."""
+    shutil.copytree(ROOT / "examples" / "scans", tmp_path / "scans")
+    shutil.copytree(ROOT / "examples" / "scans", tmp_path / "examples" / "scans")
+    shutil.copytree(phantom_folder, tmp_path / "brain-tumor-mri")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MRICLASSIFY_OFFLINE", "1")
+    monkeypatch.setenv("MRICLASSIFY_PROGRESS", "0")
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=lambda page: page.stem)
+@pytest.mark.usefixtures("reader")
+def test_the_blocks_of_a_page_run_one_after_the_other(page: Path) -> None:
+    names: dict[str, object] = {"__name__": page.stem}
+    text = page.read_text(encoding="utf-8")
+    for block in BLOCK.finditer(text):
+        # Lines are padded, so that a traceback has the line of the page.
+        padding = "\n" * text.count("\n", 0, block.start(1))
+        exec(compile(padding + block[1], page, "exec"), names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_the_examples_of_docstrings_are_true(path: Path) -> None:
+    name = ".".join(path.relative_to(ROOT / "src").with_suffix("").parts)
+    module = importlib.import_module(name)
+    results = doctest.testmod(module, extraglobs={"np": np, "torch": torch, "Path": Path})
+    assert results.attempted > 0
+    assert results.failed == 0
+
+
+def test_the_api_page_has_every_public_name() -> None:
+    listed = set(re.findall(r"^::: mriclassify\.(\w+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE))
+    errors = {name for name in mriclassify.__all__ if name.endswith("Error")}
+    assert listed == set(mriclassify.__all__) - errors - {"__version__"}
+
+
+def test_the_page_of_errors_says_what_to_do_about_each() -> None:
+    table = (ROOT / "docs" / "errors.md").read_text().split("## What to do")[1]
+    errors = {name for name in mriclassify.__all__ if name.endswith("Error")} - {"MriClassifyError"}
+    assert errors == set(re.findall(r"`(\w+Error)`", table))
+
+
+def commands() -> dict[str, set[str]]:
+    """Return the commands of the parser, each with its long options."""
+    (choices,) = [
+        action.choices for action in _cli._parser()._actions if isinstance(action, argparse._SubParsersAction)
+    ]
+    return {
+        name: {text for action in parser._actions for text in action.option_strings if text.startswith("--")}
+        for name, parser in choices.items()
+    }
+
+
+@pytest.mark.parametrize("name", list(commands()))
+def test_the_command_line_page_has_each_option_and_no_other(name: str) -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text()
+    section = re.search(rf"^## {name}\n(.*?)(?=^## |\Z)", page, re.DOTALL | re.MULTILINE)
+    assert section, f"no section on {name}"
+    assert set(re.findall(r"--[a-z][a-z-]*", section[1])) == commands()[name] - {"--help", "--verbose"}
+
+
+def test_the_readme_has_each_command() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert [name for name in commands() if f"`mriclassify {name}" not in readme] == []
+
+
+def test_the_readme_has_the_commands_that_ci_takes_from_it() -> None:
+    readme = (ROOT / "README.md").read_text()
+    found = dict(re.findall(r"^<!-- ci: (\w+) -->\n```sh\n(.*?)\n```$", readme, re.MULTILINE))
+    assert found == {
+        "predict": "pip install . && mriclassify predict examples/scans",
+        "test": 'pip install -e ".[test]" && pytest',
+    }
+
+
+def test_every_variable_of_ours_is_on_the_environment_page() -> None:
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    used = set(re.findall(r'"(MRICLASSIFY_[A-Z]+)"', source))
+    page = (ROOT / "docs" / "environment.md").read_text()
+    assert used == set(re.findall(r"`(MRICLASSIFY_[A-Z]+)` \|", page))
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
+            if "://" not in link and page.stem != "changelog":
+                assert (page.parent / link).exists(), f"{page}: {link}"
