@@ -19,7 +19,7 @@ def train(folder: Path, out: Path) -> None:
     data = Dataset.from_folder(folder, group=patient_of)
     train_part, validation, test = data.split((0.6, 0.2, 0.2), seed=0)
     print(data)
-    clf = Classifier("small_cnn", preprocessing=Preprocessing(size=96))
+    clf = Classifier("small_cnn", preprocessing=Preprocessing(size=64))
     clf.fit(
         train_part,
         validation=validation,

@@ -1,10 +1,14 @@
 """What tests share: where the real data lies, and small slices made on the spot."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from mriclassify import Classifier, Dataset
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +47,29 @@ def phantom_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 seed = number * 1000 + patient * 10 + k
                 Image.fromarray(make_phantom(label, seed=seed)).save(root / label / f"p{number}{patient}_{k}.png")
     return root
+
+
+@pytest.fixture(scope="session")
+def phantoms(phantom_folder: Path) -> "Dataset":
+    """The slices of `phantom_folder`, with their patients."""
+    from mriclassify import Dataset
+
+    return Dataset.from_folder(phantom_folder, group=lambda path: path.stem.split("_")[0])
+
+
+@pytest.fixture(scope="session")
+def parts(phantoms: "Dataset") -> "tuple[Dataset, ...]":
+    """(train, test) of the phantoms, patients apart; test holds about a third."""
+    return phantoms.split((2 / 3, 1 / 3), seed=0)
+
+
+@pytest.fixture(scope="session")
+def fitted(parts: "tuple[Dataset, ...]") -> "Classifier":
+    """A small network that has learnt the phantoms of `parts[0]`; do not fit it again."""
+    from mriclassify import Classifier, Preprocessing, TrainingOptions
+
+    options = TrainingOptions(epochs=8, batch_size=8, learning_rate=3e-3, precision="fp32", augmentation=None)
+    train, validation = parts[0].split((0.75, 0.25), seed=0)
+    return Classifier("small_cnn", preprocessing=Preprocessing(size=64), device="cpu").fit(
+        train, validation=validation, options=options
+    )

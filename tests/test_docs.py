@@ -5,6 +5,7 @@ import doctest
 import importlib
 import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,12 @@ def test_the_readme_has_the_commands_that_ci_takes_from_it() -> None:
         "predict": "pip install . && mriclassify predict examples/scans",
         "test": 'pip install -e ".[test]" && pytest',
     }
+
+
+def test_the_page_on_the_path_draws_the_layers_that_are_checked() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (contract,) = settings["tool"]["importlinter"]["contracts"]
+    assert "```text\n" + "\n".join(contract["layers"]) + "\n```" in (ROOT / "docs/concepts/path.md").read_text()
 
 
 def test_every_variable_of_ours_is_on_the_environment_page() -> None:

@@ -58,7 +58,7 @@ class Classifier:
         from mriclassify import Classifier
 
         clf = Classifier.from_pretrained()
-        print(clf.predict("examples/scans/mni152_axial.png"))
+        print(clf.predict("examples/scans/colin27_ventricles.jpg"))
         ```
     """
 
@@ -160,7 +160,8 @@ class Classifier:
             on_error: "record" yields a `Prediction` with status "error" for a source that can't be read; "raise"
                 stops there.
             workers: threads that read; None takes one for each core.
-            axis, index: of volumes, as in `predict`; one that has no such slice is a source that can't be read.
+            axis: of volumes, as in `predict`.
+            index: of volumes, as in `predict`; one that has no such slice is a source that can't be read.
 
         Raises:
             ReadError: a folder without scans; or a bad source and `on_error="raise"`.

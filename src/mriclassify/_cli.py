@@ -414,8 +414,9 @@ def _evaluate(options: argparse.Namespace) -> int:
 
 def _weights_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=("list", "download", "import", "verify", "clear"))
-    parser.add_argument("name", nargs="?", metavar="NAME", help="default: all of them")
-    parser.add_argument("--file", type=Path, metavar="FILE", help="for import: the file that was fetched by hand")
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME|FILE", help="default: all; for import: the file fetched by hand"
+    )
     parser.add_argument("--json", action="store_true", help="for list: as JSON")
 
 
