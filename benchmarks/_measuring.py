@@ -16,11 +16,17 @@ def rates(tasks: Mapping[str, Callable[[], int]], *, rounds: int) -> dict[str, f
     measured: dict[str, list[float]] = {name: [] for name in tasks}
     for number in range(rounds + 1):
         for name, task in tasks.items():
-            start = time.perf_counter()
-            count = task()
+            rate = timed(task)
             if number:
-                measured[name].append(count / (time.perf_counter() - start))
+                measured[name].append(rate)
     return {name: statistics.median(values) for name, values in measured.items()}
+
+
+def timed(task: Callable[[], int]) -> float:
+    """Do `task`, which returns how many items it did, and return items a second."""
+    start = time.perf_counter()
+    count = task()
+    return count / (time.perf_counter() - start)
 
 
 def together(*parts: float) -> float:

@@ -8,11 +8,11 @@ The bound is 1 / (1/decode + 1/step), each measured with all cores.
 import argparse
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from _measuring import rates, together
+from _measuring import timed, together
 from torch.nn import functional
 
 from mriclassify import Augmentation, Classifier, Dataset, Epoch, Preprocessing, Record, TrainingOptions
@@ -43,12 +43,9 @@ def main() -> int:
     slices = Slices(
         paths=[record.path for record in data], targets=targets(data, data.classes), preprocessing=preprocessing
     )
-    rate = rates(
-        {"decoding and augmentation alone": decoding(slices), "training step alone": step(blueprint, options)},
-        rounds=options.rounds,
-    )
-    rate["fit"] = fit_rate(data, options, preprocessing)
-    bound = together(*list(rate.values())[:2])
+    tasks = {"decoding and augmentation alone": decoding(slices), "training step alone": step(blueprint, options)}
+    rate = measure(data, tasks, options, preprocessing)
+    bound = together(*(rate[name] for name in tasks))
     print(f"{options.backbone}, {options.size} px, {options.precision}, batch {BATCH}, {worker_count()} cores")
     for name, value in rate.items():
         print(f"{name:36} {value:8.1f} images/s")
@@ -102,17 +99,27 @@ def step(blueprint: Blueprint, options: argparse.Namespace) -> Callable[[], int]
     return task
 
 
-def fit_rate(data: Dataset, options: argparse.Namespace, preprocessing: Preprocessing) -> float:
-    """Return images a second of whole epochs of `fit`, the few validation slices counted as if trained on."""
-    epochs: list[Epoch] = []
-    clf = Classifier(options.backbone, pretrained=None, preprocessing=preprocessing, device="cpu")
-    clf.fit(
+def measure(
+    data: Dataset, tasks: Mapping[str, Callable[[], int]], options: argparse.Namespace, preprocessing: Preprocessing
+) -> dict[str, float]:
+    """Return images a second of the tasks and of whole epochs of `fit`, medians; they take turns.
+
+    The few validation slices count as nothing. The first round warms up and is not counted.
+    """
+    measured: dict[str, list[float]] = {name: [] for name in (*tasks, "fit")}
+
+    def between_epochs(epoch: Epoch) -> None:
+        measured["fit"].append(len(data) / epoch.seconds)
+        for name, task in tasks.items():
+            measured[name].append(timed(task))
+
+    Classifier(options.backbone, pretrained=None, preprocessing=preprocessing, device="cpu").fit(
         data,
         validation=data.subset(range(0, len(data), len(data) // VALIDATION)),
         options=TrainingOptions(epochs=options.rounds + 1, batch_size=BATCH, precision=options.precision),
-        on_epoch=epochs.append,
+        on_epoch=between_epochs,
     )
-    return len(data) / statistics.median(epoch.seconds for epoch in epochs[1:])
+    return {name: statistics.median(values[1:]) for name, values in measured.items()}
 
 
 if __name__ == "__main__":

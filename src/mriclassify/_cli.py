@@ -61,9 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A file's name that the terminal can't show must not end a long run.
         sys.stdout.reconfigure(errors="backslashreplace")
-    run: Callable[[argparse.Namespace], int] = options.run
+    command: Callable[[argparse.Namespace], int] = options.command
     try:
-        return run(options)
+        return command(options)
     except MriClassifyError as error:
         print(f"mriclassify: {error}", file=sys.stderr)
         return STOPPED
@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         made.add_argument("-v", "--verbose", action="store_true", help="say more on standard error")
-        made.set_defaults(run=run)
+        made.set_defaults(command=run)
         return made
 
     _predict_arguments(command("predict", "answer for slices, folders and volumes", _predict))

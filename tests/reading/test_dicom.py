@@ -71,8 +71,9 @@ def test_a_bundled_mr_equals_what_pydicom_decodes() -> None:
     path = bundled("MR_small.dcm")
     result = read_slice(path)
     assert result.kind == "DICOM"
-    assert result.notes == ()
+    assert result.notes == ("It is derived from other images (ImageType DERIVED), not as the scanner made it.",)
     assert result.spacing == (0.3125, 0.3125)
+    assert result.window == (-200, 1399)  # centre 600, width 1600
     np.testing.assert_array_equal(result.pixels, pydicom.dcmread(path).pixel_array)
 
 
@@ -347,3 +348,72 @@ def test_any_broken_byte_gives_pixels_or_an_error_of_ours() -> None:
             assert read_slice(bytes(data)).pixels.dtype == np.float32
         except ValueError as error:
             assert type(error).__module__ == "mriclassify._errors"
+
+
+@pytest.mark.parametrize(
+    ("elements", "window"),
+    [
+        ({"WindowCenter": "100", "WindowWidth": "101"}, (49.5, 149.5)),  # PS3.3 C.11.2.1.2.1
+        ({"WindowCenter": "2048", "WindowWidth": "4096"}, (0, 4095)),
+        ({"WindowCenter": ["100", "900"], "WindowWidth": ["101", "11"]}, (49.5, 149.5)),
+        ({"WindowCenter": "100", "WindowWidth": "100", "VOILUTFunction": "LINEAR_EXACT"}, (50, 150)),
+        ({"WindowCenter": "100", "WindowWidth": "100", "VOILUTFunction": "SIGMOID"}, (50, 150)),
+        ({"WindowCenter": "-7.5", "WindowWidth": "2"}, (-8.5, -7.5)),
+        ({}, None),
+        ({"WindowCenter": "100"}, None),
+        ({"WindowCenter": "100", "WindowWidth": "1"}, None),
+        ({"WindowCenter": "100", "WindowWidth": "-5"}, None),
+        ({"WindowCenter": "1e38", "WindowWidth": "5"}, None),
+        ({"WindowCenter": None, "WindowWidth": None}, None),
+    ],
+)
+def test_the_window_is_reported(elements: dict[str, Any], window: tuple[float, float] | None) -> None:
+    assert read_slice(encoded(make(**elements))).window == window
+
+
+def test_the_window_is_of_modality_values_and_inverted_with_them() -> None:
+    elements = {"RescaleSlope": "2", "RescaleIntercept": "-10", "WindowCenter": "500.5", "WindowWidth": "1001"}
+    plain = read_slice(encoded(make(**elements)))
+    inverted = read_slice(encoded(make(PhotometricInterpretation="MONOCHROME1", **elements)))
+    assert plain.window == (0, 1000)
+    assert inverted.window is not None
+    low, high = inverted.window
+    inside = (plain.pixels > 0) & (plain.pixels < 1000)
+    np.testing.assert_array_equal((inverted.pixels > low) & (inverted.pixels < high), inside)
+    assert high - low == 1000
+
+
+def test_an_enhanced_object_has_a_window_for_each_frame() -> None:
+    def group(center: str) -> Dataset:
+        values, item = Dataset(), Dataset()
+        values.WindowCenter, values.WindowWidth = center, "101"
+        item.FrameVOILUTSequence = Sequence([values])
+        return item
+
+    groups = Sequence([group(str(100 * k)) for k in range(5)])
+    data = encoded(make(FRAMES, NumberOfFrames=5, PerFrameFunctionalGroupsSequence=groups))
+    assert read_slice(data, index=3).window == (249.5, 349.5)
+
+
+CAPTURE = "It is a secondary capture (a screen or a scanned film), not the scanner's own image."
+DERIVED = "It is derived from other images (ImageType DERIVED), not as the scanner made it."
+LOCALIZER = "It is a localizer, made to plan other slices."
+
+
+@pytest.mark.parametrize(
+    ("elements", "notes"),
+    [
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "M", "ND"]}, ()),
+        ({"ImageType": "ORIGINAL"}, ()),
+        ({"ImageType": ["DERIVED", "PRIMARY", "MPR"]}, (DERIVED,)),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}, (LOCALIZER,)),
+        ({"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, (CAPTURE,)),
+        ({"ImageType": ["DERIVED", "SECONDARY"], "ConversionType": "WSD"}, (CAPTURE,)),
+        ({"ConversionType": "SI"}, (CAPTURE,)),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7"}, (CAPTURE,)),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.7.2"}, (CAPTURE,)),
+        ({"SOPClassUID": MRImageStorage}, ()),
+    ],
+)
+def test_captures_derived_images_and_localizers_are_noted(elements: dict[str, Any], notes: tuple[str, ...]) -> None:
+    assert read_slice(encoded(make(**elements))).notes == notes

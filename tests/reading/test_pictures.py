@@ -2,6 +2,7 @@
 
 import io
 import warnings
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -234,11 +235,12 @@ def test_a_lazily_opened_image_that_is_cut_off_is_damaged() -> None:
         read_slice(Image.open(io.BytesIO(data[:-1000])))
 
 
-def test_too_many_pixels_are_refused_before_decoding_and_without_pillows_warning() -> None:
-    huge = b"P5\n10000 10001\n255\n"
+@pytest.mark.parametrize("side", [50_000, 10_000])  # one beyond Pillow's limits, one below
+def test_too_many_pixels_are_refused_before_decoding_and_without_pillows_warning(side: int) -> None:
+    huge = f"P5\n{side} {side}\n255\n".encode()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with pytest.raises(UnsupportedFormatError, match="10000x10001"):
+        with pytest.raises(UnsupportedFormatError, match=f"{side}x{side}"):
             read_slice(huge)
 
 
@@ -250,11 +252,10 @@ def test_a_frame_beyond_pillows_limit_is_refused() -> None:
         read_slice(bytes(data))
 
 
-def test_a_size_that_pillow_only_warns_of_is_decided_by_our_limit() -> None:
-    allowed = b"P5\n9500 9999\n255\n"  # above Pillow's 89 million, below ours: only its missing pixels matter
-    assert checks.MAX_PIXELS > 9500 * 9999
-    with pytest.raises(DamagedFileError):
-        read_slice(allowed)
+def test_the_limit_on_pixels_allows_scanned_films() -> None:
+    assert checks.MAX_PIXELS >= 4096 * 5120
+    with pytest.raises(DamagedFileError):  # only its missing pixels matter
+        read_slice(b"P5\n4096 5120\n255\n")
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP", "JPEG2000"])
@@ -297,4 +298,33 @@ def test_real_slices_are_read(shared: Path) -> None:
     results = [read_slice(path) for path in series]
     assert {result.kind for result in results} == {"DICOM"}
     assert {result.pixels.shape for result in results} == {(384, 274)}
-    assert all(result.notes == () and result.spacing is not None for result in results)
+    assert all(result.spacing is not None for result in results)
+    assert {len(result.notes) for result in results} == {1}  # ImageType says DERIVED
+
+
+def png16(values: NDArray[np.uint16]) -> bytes:
+    """A PNG of 16-bit channels (2: grey and alpha, 3: RGB, 4: RGBA), which Pillow does not write."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return len(content).to_bytes(4, "big") + kind + content + zlib.crc32(kind + content).to_bytes(4, "big")
+
+    height, width, channels = values.shape
+    colour = {2: 4, 3: 2, 4: 6}[channels]
+    header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes([16, colour, 0, 0, 0])
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_sixteen_bit_colour_keeps_its_upper_eight_bits(channels: int) -> None:
+    values = np.repeat(DEEP[..., None], channels, axis=2)
+    if channels in (2, 4):
+        values[..., -1] = 65535
+    result = read_slice(png16(values))
+    np.testing.assert_array_equal(result.pixels, DEEP >> 8)
+    assert result.notes == ()
+
+
+def test_twelve_bits_in_sixteen_bit_colour_are_noted_since_little_is_left() -> None:
+    result = read_slice(png16(np.repeat(DEEP[..., None] % 4096, 3, axis=2)))
+    assert result.notes == ("Of its 16-bit colours only the upper eight bits can be read, which leaves 16 greys.",)

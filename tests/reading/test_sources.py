@@ -80,7 +80,7 @@ def test_the_suffix_is_not_believed(scan: Path) -> None:
 
 def test_a_slice_hides_its_pixels_in_its_repr_and_is_frozen(scan: Path) -> None:
     result = read_slice(scan)
-    assert repr(result) == "Slice(kind='PNG', spacing=None, notes=())"
+    assert repr(result) == "Slice(kind='PNG', spacing=None, notes=(), window=None)"
     with pytest.raises(AttributeError):
         result.kind = "JPEG"  # type: ignore[misc]
 

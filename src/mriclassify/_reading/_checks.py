@@ -7,8 +7,9 @@ import numpy as np
 from mriclassify._errors import OptionError, PixelError, UnsupportedFormatError
 from mriclassify._shapes import Pixels
 
-MAX_PIXELS = 100_000_000
-"""More pixels are not decoded: no scanner makes such a slice, and a small file can claim any size."""
+MAX_PIXELS = 25_000_000
+"""More pixels are not decoded: no scanner makes such a slice, and a small file can claim any size. In colour so
+many take less than a gigabyte while they are decoded."""
 
 MIN_SIDE = 16
 """A slice has at least as many rows and columns: nothing can be told from less."""
@@ -28,6 +29,18 @@ def check_axis(axis: int) -> None:
         raise OptionError(f"axis must be 0 (sagittal), 1 (coronal) or 2 (axial), got {axis!r}.")
 
 
+def whole(value: object, what: str) -> int:
+    """Return `value` as an int.
+
+    Raises:
+        OptionError: It is not a whole number.
+    """
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise OptionError(f"{what} must be a whole number or None, got {value!r}.") from error
+
+
 def place(index: int | None, count: int, *, what: str, name: str) -> int:
     """Return which of `count` slices to read: `index`, or the middle one if it is None.
 
@@ -36,10 +49,7 @@ def place(index: int | None, count: int, *, what: str, name: str) -> int:
     """
     if index is None:
         return count // 2
-    try:
-        number = operator.index(index)
-    except TypeError as error:
-        raise OptionError(f"index must be a whole number or None, got {index!r}.") from error
+    number = whole(index, "index")
     if not 0 <= number < count:
         plural = "" if count == 1 else "s"
         raise OptionError(f"index {number} is out of range 0..{count - 1}: {name} has {count} {what}{plural}.")

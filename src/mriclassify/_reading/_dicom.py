@@ -1,4 +1,4 @@
-"""DICOM becomes pixels: stored values -> modality values -> MONOCHROME1 inverted; no window.
+"""DICOM becomes pixels: stored values -> modality values -> MONOCHROME1 inverted; the window is only reported.
 
 Only the elements listed here are parsed, so that a patient's name, ids and dates never get into an object of
 ours; and pydicom's messages, which may quote values, are not passed on.
@@ -19,15 +19,23 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 
 from mriclassify._errors import DamagedFileError, UnsupportedFormatError
 from mriclassify._reading._checks import check_size, place
+from mriclassify._reading._deflated import undeflated
 from mriclassify._reading._foreign import damaged, quiet
 from mriclassify._reading._grey import as_float32, grey
+from mriclassify._reading._groups import group_of, numbers
+from mriclassify._reading._limits import MAX_FILE
 from mriclassify._reading._raw import Raw
+from mriclassify._reading._suspicion import notes_of
+from mriclassify._reading._voi import window_of
 from mriclassify._shapes import Pixels
 
 _PIXEL_DATA = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 _ELEMENTS = [
+    "ImageType",
+    "SOPClassUID",
     "Modality",
+    "ConversionType",
     "BurnedInAnnotation",
     "PixelSpacing",
     "SharedFunctionalGroupsSequence",
@@ -44,6 +52,9 @@ _ELEMENTS = [
     "PixelRepresentation",
     "PixelPaddingValue",
     "PixelPaddingRangeLimit",
+    "WindowCenter",
+    "WindowWidth",
+    "VOILUTFunction",
     "RescaleIntercept",
     "RescaleSlope",
     "RescaleType",
@@ -56,7 +67,8 @@ _ELEMENTS = [
     *_PIXEL_DATA,
 ]
 
-_ERRORS = (InvalidDicomError, BytesLengthException)
+DICOM_ERRORS = (InvalidDicomError, BytesLengthException)
+"""What pydicom raises of its own that derives from no builtin but Exception."""
 
 _DECODERS = "pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
 
@@ -65,22 +77,42 @@ def read_dicom(stream: BinaryIO, name: str, index: int | None) -> Raw:
     """Read frame `index` (None: the middle one) of a DICOM file.
 
     Raises:
-        UnsupportedFormatError: No decoder for its compression is installed.
+        UnsupportedFormatError: It is too large, or no decoder for its compression is installed.
         DamagedFileError: It is cut off or broken, or holds no pixel data.
         OptionError: There is no such frame.
     """
-    with damaged(name, "DICOM", private=True, also=_ERRORS), quiet():
-        dataset = dcmread(stream, force=True, specific_tags=_ELEMENTS)
+    return decode(load(stream, name), name, index)
+
+
+def load(stream: BinaryIO, name: str) -> Dataset:
+    """Return the data set of a DICOM image, its pixels undecoded; see `read_dicom` for what is raised."""
+    with damaged(name, "DICOM", private=True, also=DICOM_ERRORS), quiet():
+        dataset = parse(stream, name, _ELEMENTS)
         _check_image(dataset, name)
-        frame = place(index, _frames(dataset), what="frame", name=name)
-        with damaged(name, "DICOM", private=True, also=_ERRORS, hint=_hint(dataset)):
+        return dataset
+
+
+def parse(stream: BinaryIO, name: str, elements: list[str], *, pixels: bool = True) -> Dataset:
+    """Return these elements of a DICOM file; without `pixels`, those that stand before its pixel data."""
+    if stream.seek(0, 2) > MAX_FILE:
+        raise UnsupportedFormatError(f"{name} has more than {MAX_FILE:,} bytes, which are not read: split it first.")
+    stream.seek(0)
+    return dcmread(undeflated(stream, name), force=True, specific_tags=elements, stop_before_pixels=not pixels)
+
+
+def decode(dataset: Dataset, name: str, index: int | None) -> Raw:
+    """Return frame `index` (None: the middle one) of a data set that `load` returned; no other is decoded."""
+    with damaged(name, "DICOM", private=True, also=DICOM_ERRORS), quiet():
+        frame = place(index, frames(dataset), what="frame", name=name)
+        with damaged(name, "DICOM", private=True, also=DICOM_ERRORS, hint=_hint(dataset)):
             stored = pixel_array(dataset, index=frame)
-        return Raw(
-            pixels=_pixels(stored, dataset, frame),
-            kind="DICOM",
-            spacing=_spacing(dataset, frame),
-            notes=_notes(dataset),
-        )
+        pixels, window = _pixels(stored, dataset, frame)
+        return Raw(pixels, "DICOM", _spacing(dataset, frame), notes_of(dataset), window)
+
+
+def frames(dataset: Dataset) -> int:
+    """Return how many frames the file says it has."""
+    return max(1, int(dataset.get("NumberOfFrames") or 1))
 
 
 def _check_image(dataset: Dataset, name: str) -> None:
@@ -124,43 +156,25 @@ def _hint(dataset: Dataset) -> str:
     return f"Or its variant of {_syntax_name(syntax)} needs another decoder: {_DECODERS}."
 
 
-def _frames(dataset: Dataset) -> int:
-    return max(1, int(dataset.get("NumberOfFrames") or 1))
-
-
-def _pixels(stored: NDArray[Any], dataset: Dataset, frame: int) -> Pixels:
-    """Return the grey values of a decoded frame, (rows, columns) or (rows, columns, 3)."""
+def _pixels(stored: NDArray[Any], dataset: Dataset, frame: int) -> tuple[Pixels, tuple[float, float] | None]:
+    """Return the grey values of a decoded frame, (rows, columns) or (rows, columns, 3), and its window."""
     photometric = dataset.get("PhotometricInterpretation", "")
     if photometric == "PALETTE COLOR":
         stored = apply_color_lut(stored, dataset)
     if stored.ndim == 3:
-        return grey(stored)
-    values = apply_rescale(stored, _rescaling(dataset, frame))
+        return grey(stored), None  # a window is one of grey values
+    window = window_of(dataset, frame)
+    values = apply_rescale(stored, group_of(dataset, frame, "PixelValueTransformationSequence"))
     valid = ~_padding(stored, dataset)
     if not valid.any():
-        return as_float32(values)  # blank, as the check that follows will say
+        return as_float32(values), None  # blank, as the check that follows will say
     if photometric == "MONOCHROME1":
         # Last, so that it inverts what is seen. In float64: the sum of two 16-bit extremes overflows.
         values = values.astype(np.float64)
-        values = values[valid].max() + values[valid].min() - values
-    return as_float32(np.where(valid, values, values[valid].min()))
-
-
-def _rescaling(dataset: Dataset, frame: int) -> Dataset:
-    """Return the data set that holds the modality LUT or rescale slope of `frame`, if any does."""
-    item: Dataset = _functional_group(dataset, frame, "PixelValueTransformationSequence") or dataset
-    return item
-
-
-def _functional_group(dataset: Dataset, frame: int, keyword: str) -> Dataset | None:
-    """Return the item of `keyword` for `frame` in an enhanced multi-frame object, or None."""
-    per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
-    shared = dataset.get("SharedFunctionalGroupsSequence") or []
-    for group in (*per_frame[frame : frame + 1], *shared[:1]):
-        if group.get(keyword):
-            item: Dataset = group[keyword].value[0]
-            return item
-    return None
+        ends = float(values[valid].max() + values[valid].min())
+        values = ends - values
+        window = (ends - window[1], ends - window[0]) if window else None
+    return as_float32(np.where(valid, values, values[valid].min())), window
 
 
 def _padding(stored: NDArray[Any], dataset: Dataset) -> NDArray[np.bool_]:
@@ -184,26 +198,8 @@ def _as_stored(value: Any, dtype: np.dtype[Any]) -> int:
 
 def _spacing(dataset: Dataset, frame: int) -> tuple[float, float] | None:
     """Return PixelSpacing, millimetres from row to row and from column to column, if it is there and sane."""
-    item = _functional_group(dataset, frame, "PixelMeasuresSequence") or dataset
-    values = item.get("PixelSpacing") or ()
-    try:
-        row, column = (float(value) for value in values)
-    except (TypeError, ValueError):
+    values = numbers(group_of(dataset, frame, "PixelMeasuresSequence"), "PixelSpacing", 2)
+    if values is None:
         return None
+    row, column = values
     return (row, column) if 0 < row < math.inf and 0 < column < math.inf else None
-
-
-def _notes(dataset: Dataset) -> tuple[str, ...]:
-    """Return what speaks against an answer; of the file's words, only a two-letter modality is repeated."""
-    notes = []
-    modality = str(dataset.get("Modality") or "")
-    if not modality:
-        notes.append("Modality is not stated, so it may not be MR.")
-    elif modality != "MR":
-        known = len(modality) == 2 and modality.isascii() and modality.isalpha() and modality.isupper()
-        notes.append(f"Modality is {modality}, not MR." if known else "Modality is not MR.")
-    if dataset.get("SamplesPerPixel", 1) != 1 or dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
-        notes.append("It is a colour picture, not the scanner's own values.")
-    if dataset.get("BurnedInAnnotation") == "YES":
-        notes.append("Text is burnt into the picture.")
-    return tuple(notes)

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from mriclassify._errors import MissingFileError, ReadError, UnreadableFileError
-from mriclassify._reading._sniffing import HEAD_SIZE, SUFFIXES, sniff
+from mriclassify._reading._sniffing import HEAD_SIZE, claims_scan, sniff
 
 _DIGITS = re.compile("([0-9]+)")
 
@@ -31,7 +31,7 @@ def list_scans(folder: str | os.PathLike[str]) -> list[Path]:
     scans = [path for path in _visible_files(root) if _is_scan(path)]
     if not scans:
         raise ReadError(f"There is no scan in folder {root}: expected pictures, DICOM or NIfTI files in it.")
-    return sorted(scans, key=lambda path: _natural_key(path.relative_to(root)))
+    return sorted(scans, key=lambda path: natural_key(path.relative_to(root)))
 
 
 def _visible_files(root: Path) -> list[Path]:
@@ -51,7 +51,7 @@ def _is_scan(path: Path) -> bool:
     """Whether `path` is a regular file that is a scan, or says it is one, or can't be asked."""
     if path.name.upper() == "DICOMDIR":
         return False
-    claims = path.suffix.lower() in SUFFIXES or path.name.lower().endswith(".nii.gz")
+    claims = claims_scan(path.name)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return False
@@ -65,7 +65,7 @@ def _is_scan(path: Path) -> bool:
         return True  # it may be a scan: reading it will say why it can't be
 
 
-def _natural_key(path: Path) -> list[tuple[list[str | int], str]]:
+def natural_key(path: Path) -> list[tuple[list[str | int], str]]:
     """Return a key that sorts the numbers in each part of `path` by value."""
     return [(_pieces(part), part) for part in path.parts]
 

@@ -1,13 +1,17 @@
-"""NIfTI becomes pixels: one slice along an axis of the patient, however the volume is stored."""
+"""NIfTI becomes pixels: slices along an axis of the patient, however the volume is stored."""
 
 import gzip
+import io
 import math
+from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import nibabel
 import numpy as np
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.filebasedimages import ImageFileError
 from nibabel.fileholders import FileHolder
 from nibabel.orientations import OrientationError
@@ -20,6 +24,7 @@ from mriclassify._reading._arrays import read_array
 from mriclassify._reading._checks import check_size, place
 from mriclassify._reading._foreign import damaged, quiet
 from mriclassify._reading._grey import grey
+from mriclassify._reading._limits import MAX_UNPACKED
 from mriclassify._reading._plane import Plane, Triple
 from mriclassify._reading._raw import Raw
 from mriclassify._reading._sniffing import GZIP, nifti_flavour
@@ -49,6 +54,46 @@ _IMAGES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """An open volume, cut along an axis of the patient; of a series, its first.
+
+    Attributes:
+        name: What messages call it.
+        plane: How its slices lie.
+        image: nibabel's header and affine.
+        voxels: nibabel's proxy of the voxels, which are read when they are sliced.
+    """
+
+    name: str
+    plane: Plane
+    image: Any
+    voxels: ArrayProxy
+
+    def cut(self, number: int) -> Raw:
+        """Return a slice, counted from the patient's left, back or feet; `number` is in range."""
+        with damaged(self.name, "NIfTI", private=True, also=_ERRORS), quiet():
+            first_volume = (0,) * (len(self.image.shape) - 3)
+            cut = np.asarray(self.voxels[self.plane.slicer(number) + first_volume])
+            pixels = _grey_plane(self.plane.upright(cut), self.name)
+            return Raw(pixels, "NIfTI", _spacing(self.image, self.plane), _notes(self.image))
+
+    def positions(self) -> tuple[float, ...]:
+        """Return where each slice lies along the normal of all, in millimetres, upwards."""
+        axis = self.plane.stored[self.plane.axis]
+        matrix = np.asarray(self.image.affine, np.float64) * _scale(self.image)
+        across, down = (matrix[:3, other] for other in range(3) if other != axis)
+        normal = np.cross(across, down)
+        length = float(np.linalg.norm(normal))
+        if not 0 < length < math.inf:
+            return tuple(float(number) for number in range(self.plane.count))
+        first, step = float(normal @ matrix[:3, 3]) / length, float(normal @ matrix[:3, axis]) / length
+        # The normal points either way: upwards is where the slices' numbers go.
+        sign = 1 if (step > 0) == self.plane.forward[self.plane.axis] else -1
+        stored = [sign * (first + number * step) for number in range(self.plane.count)]
+        return tuple(stored if self.plane.forward[self.plane.axis] else stored[::-1])
+
+
 def read_nifti(stream: BinaryIO, name: str, path: Path | None, *, axis: int, index: int | None) -> Raw:
     """Read the slice at `index` (None: the middle one) along `axis` of a volume; of a series, its first.
 
@@ -69,15 +114,53 @@ def read_nifti(stream: BinaryIO, name: str, path: Path | None, *, axis: int, ind
     """
     with damaged(name, "NIfTI", private=True, also=_ERRORS), quiet(), ExitStack() as stack:
         image = _open(stream, name, path, stack)
-        plane = _plane(image, _spatial_shape(image, name), axis)
+        plane = _checked_plane(image, name, axis)
         number = place(index, plane.count, what="slice", name=name)
-        check_size(*plane.size, name)
-        _check_length(image, name)
-        first_volume = (0,) * (len(image.shape) - 3)
-        cut = np.asarray(image.dataobj[plane.slicer(number) + first_volume])
-        pixels = _grey_plane(plane.upright(cut), name)
+        raw = Volume(name, plane, image, image.dataobj).cut(number)
         _check_whole(image, name)
-        return Raw(pixels, "NIfTI", _spacing(image, plane), _notes(image))
+        return raw
+
+
+def load_volume(stream: BinaryIO, name: str, path: Path | None, *, axis: int, most: int) -> Volume:
+    """Read a whole volume into memory, once; see `read_nifti` for the arguments and for what else is raised.
+
+    Raises:
+        UnsupportedFormatError: It has more than `most` bytes.
+    """
+    with damaged(name, "NIfTI", private=True, also=_ERRORS), quiet(), ExitStack() as stack:
+        image = _open(stream, name, path, stack)
+        plane = _checked_plane(image, name, axis)
+        proxy = image.dataobj
+        content = io.BytesIO()
+        for piece in _first_volume(image, name, most):
+            content.write(piece)
+        form = (image.shape, proxy.dtype, 0, proxy.slope, proxy.inter)
+        return Volume(name, plane, image, ArrayProxy(content, form))
+
+
+def _checked_plane(image: Any, name: str, axis: int) -> Plane:
+    """Return how slices along `axis` are cut, once it is certain that they can be; nothing was allocated yet."""
+    plane = _plane(image, _spatial_shape(image, name), axis)
+    check_size(*plane.size, name)
+    _check_length(image, name)
+    return plane
+
+
+def _first_volume(image: Any, name: str, most: int) -> Iterator[bytes]:
+    """Yield the voxels of the first volume, a piece at a time."""
+    voxels = image.file_map["image"].fileobj
+    end, start = _end(image, image.shape[:3]), int(image.dataobj.offset)
+    if end > most:
+        raise UnsupportedFormatError(f"{name} has {end:,} bytes, more than the {most:,} that are read: crop it first.")
+    voxels.seek(start)
+    missing = end - start
+    while missing > 0:
+        piece = voxels.read(min(missing, _CHUNK))
+        if not piece:
+            raise DamagedFileError(f"{name} is cut off: {missing:,} bytes of its volume are missing.")
+        missing -= len(piece)
+        yield piece
+    voxels.read(1)  # where a gzip ends here, this compares its checksum
 
 
 def _open(stream: BinaryIO, name: str, path: Path | None, stack: ExitStack) -> Any:
@@ -139,7 +222,7 @@ def _plane(image: Any, shape: Triple, axis: int) -> Plane:
 
 
 def _check_length(image: Any, name: str) -> None:
-    """Raise DamagedFileError if the file can't hold what its header claims; before anything is allocated."""
+    """Raise if the file can't hold what its header claims, or too much of it; before anything is allocated."""
     voxels = image.file_map["image"].fileobj
     packed = isinstance(voxels, gzip.GzipFile)
     file = voxels.fileobj if packed else voxels
@@ -150,6 +233,11 @@ def _check_length(image: Any, name: str) -> None:
     if claimed > length:
         raise DamagedFileError(
             f"{name} is cut off or broken: the header claims {claimed:,} bytes, and has at most {length:,}."
+        )
+    if packed and _end(image, image.shape[:3]) > MAX_UNPACKED:
+        raise UnsupportedFormatError(
+            f"{name} claims more than the {MAX_UNPACKED:,} bytes that a compressed volume may have: "
+            "decompress it first."
         )
 
 
@@ -179,10 +267,14 @@ def _grey_plane(plane: NDArray[Any], name: str) -> Pixels:
 
 def _spacing(image: Any, plane: Plane) -> tuple[float, float] | None:
     """Return millimetres from row to row and from column to column, where the header has them."""
-    scale = _MILLIMETRES.get(image.header.get_xyzt_units()[0], 1.0)
     zooms = image.header.get_zooms()
-    row, column = (float(zooms[plane.stored[k]]) * scale for k in (plane.down, plane.across))
+    row, column = (float(zooms[plane.stored[k]]) * _scale(image) for k in (plane.down, plane.across))
     return (row, column) if 0 < row < math.inf and 0 < column < math.inf else None
+
+
+def _scale(image: Any) -> float:
+    """Return how many millimetres the header's unit of length is."""
+    return _MILLIMETRES.get(image.header.get_xyzt_units()[0], 1.0)
 
 
 def _notes(image: Any) -> tuple[str, ...]:

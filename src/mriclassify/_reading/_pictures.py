@@ -26,6 +26,7 @@ from mriclassify._errors import UnsupportedFormatError
 from mriclassify._reading._checks import check_size, place
 from mriclassify._reading._foreign import FOREIGN_ERRORS, damaged, quiet
 from mriclassify._reading._grey import as_float32, grey
+from mriclassify._reading._raw import Raw
 from mriclassify._shapes import Pixels
 
 
@@ -55,8 +56,10 @@ _ROTATION_HINTS = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}
 
 _WHITE_IS_ZERO = 0
 
+_ENOUGH_GREYS = 64
 
-def read_picture(stream: BinaryIO, kind: str, name: str, index: int | None) -> Pixels:
+
+def read_picture(stream: BinaryIO, kind: str, name: str, index: int | None) -> Raw:
     """Return the grey values (height, width) of a picture file of `kind`; of several pages, page `index`."""
     with damaged(name, kind, private=False), quiet(), _bounded(name):
         image = _OPENERS[kind](stream)
@@ -66,7 +69,17 @@ def read_picture(stream: BinaryIO, kind: str, name: str, index: int | None) -> P
         if pages > 1:
             image.seek(page)
             check_size(image.height, image.width, name)
-        return _upright_grey(image, name)
+        is_cut = _loses_bits(image)
+        pixels = _upright_grey(image, name)
+        return Raw(pixels, kind, notes=_note_on_lost_bits(pixels) if is_cut else ())
+
+
+def count_pages(stream: BinaryIO, kind: str, name: str) -> int:
+    """Return how many pages a picture file has, which is at its first byte."""
+    with damaged(name, kind, private=False), quiet(), _bounded(name):
+        image = _OPENERS[kind](stream)
+        check_size(image.height, image.width, name)
+        return max(1, int(getattr(image, "n_frames", 1)))
 
 
 def read_image(image: Image.Image, name: str) -> Pixels:
@@ -89,6 +102,19 @@ def _upright_grey(image: Image.Image, name: str) -> Pixels:
     """Return the grey values of `image`, rotated as its EXIF says."""
     image.load()  # first: Pillow rotates TIFF while loading, and then forgets the orientation
     return _upright(_grey_values(image, name), _orientation(image))
+
+
+def _loses_bits(image: Image.Image) -> bool:
+    """Whether an image that is not loaded yet has 16-bit channels of which Pillow keeps the upper eight bits."""
+    return image.mode in _AS_CHANNELS and any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+
+
+def _note_on_lost_bits(pixels: Pixels) -> tuple[str, ...]:
+    # 12-bit values in 16-bit colour are left with 16 greys; eight bits of full range lose nothing that matters.
+    greys = int(pixels.max() - pixels.min()) + 1
+    if greys >= _ENOUGH_GREYS:
+        return ()
+    return (f"Of its 16-bit colours only the upper eight bits can be read, which leaves {greys} greys.",)
 
 
 def _grey_values(image: Image.Image, name: str) -> Pixels:

@@ -13,3 +13,4 @@ class Raw:
     kind: str
     spacing: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
+    window: tuple[float, float] | None = None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 import numpy as np
 from PIL import Image
@@ -12,8 +12,9 @@ from mriclassify._reading._arrays import read_array, read_tensor
 from mriclassify._reading._checks import check_axis, check_pixels, place
 from mriclassify._reading._pictures import read_image, read_picture
 from mriclassify._reading._raw import Raw
-from mriclassify._reading._sniffing import GZIP, HEAD_SIZE, KINDS, sniff
-from mriclassify._reading._sources import Source, head_of, is_path, is_tensor, name_of, opened
+from mriclassify._reading._sniffing import GZIP, HEAD_SIZE, KINDS, is_zip, sniff
+from mriclassify._reading._sources import Source, head_of, is_path, is_tensor, is_url, name_of, opened
+from mriclassify._reading._urls import check_allowed, fetch_bytes
 from mriclassify._shapes import Pixels
 
 
@@ -28,22 +29,26 @@ class Slice:
             was in memory already (arrays, tensors, PIL images).
         spacing: millimetres from row to row and from column to column, or None where it is not known.
         notes: Short sentences on why an answer on this slice should be distrusted; mostly none.
+        window: The values of `pixels` that the file asks to be shown black and white (the first VOI window of a
+            DICOM file), low < high; None where it does not.
     """
 
     pixels: Pixels = field(repr=False)
     kind: str
     spacing: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
+    window: tuple[float, float] | None = None
 
 
-def read_slice(source: Source, *, axis: int = 2, index: int | None = None) -> Slice:
+def read_slice(source: Source, *, axis: int = 2, index: int | None = None, allow_url: bool = False) -> Slice:
     """Read one slice from a file, bytes, a stream, a PIL image, an array or a tensor.
 
     The content decides what a file is, not its suffix. Colour becomes grey by ITU-R 601 luma, alpha is
     composited over black, EXIF rotation is applied, and no value is clipped or rescaled: 16-bit pictures keep
-    their range. DICOM gives modality values with MONOCHROME1 inverted. NIfTI gives scaled values, oriented as
-    radiologists view them: axial slices with the front at the top, coronal and sagittal ones with the head at
-    the top; the patient's right is at the left, and in sagittal slices the front is.
+    their range (16-bit *colour* loses its lower eight bits). DICOM gives modality values with MONOCHROME1
+    inverted. NIfTI gives scaled values, oriented as radiologists view them: axial slices with the front at the
+    top, coronal and sagittal ones with the head at the top; the patient's right is at the left, and in sagittal
+    slices the front is.
 
     Args:
         source: A path, the bytes of a file, a binary stream (read from its start), a PIL image (its
@@ -52,6 +57,7 @@ def read_slice(source: Source, *, axis: int = 2, index: int | None = None) -> Sl
         axis: For NIfTI volumes: 0 cuts sagittal, 1 coronal, 2 axial slices, however the file is stored.
         index: Which slice, frame or page, from 0; None is the middle one. NIfTI slices count from the
             patient's left, back or feet.
+        allow_url: Whether to fetch a source that begins with http:// or https://: at most 200 MB, in 30 s.
 
     Raises:
         MissingFileError: There is no such file.
@@ -59,7 +65,7 @@ def read_slice(source: Source, *, axis: int = 2, index: int | None = None) -> Sl
         UnsupportedFormatError: It is of no kind that is read, too large, or no decoder for it is installed.
         DamagedFileError: It is empty, cut off or broken.
         PixelError: The pixels can't be a slice: blank, not finite, too small, or an array of another shape.
-        ReadError: It is a folder. The base class of all the above.
+        ReadError: It is a folder (see `read_study`). The base class of all the above.
         OptionError: `axis` or `index` is out of range.
 
     Example:
@@ -69,31 +75,39 @@ def read_slice(source: Source, *, axis: int = 2, index: int | None = None) -> Sl
     """
     check_axis(axis)
     name = name_of(source)
-    raw = _read(source, name, axis, index)
+    return as_slice(_read(source, name, axis, index, allow_url), name)
+
+
+def as_slice(raw: Raw, name: str) -> Slice:
+    """Return what a reader decoded as a Slice, or raise PixelError if it can't be one."""
     check_pixels(raw.pixels, name)
-    return Slice(raw.pixels, raw.kind, raw.spacing, raw.notes)
+    return Slice(raw.pixels, raw.kind, raw.spacing, raw.notes, raw.window)
 
 
-def _read(source: Source, name: str, axis: int, index: int | None) -> Raw:
-    if isinstance(source, np.ndarray):
-        place(index, 1, what="slice", name=name)
-        return Raw(read_array(source, name), "array")
-    if is_tensor(source):
-        place(index, 1, what="slice", name=name)
-        return Raw(read_tensor(source, name), "array")
-    if isinstance(source, Image.Image):
-        place(index, 1, what="page", name=name)
-        return Raw(read_image(source, name), "array")
+def _read(source: Source, name: str, axis: int, index: int | None, allow_url: bool) -> Raw:
+    if isinstance(source, np.ndarray | Image.Image) or is_tensor(source):
+        place(index, 1, what="page" if isinstance(source, Image.Image) else "slice", name=name)
+        return read_memory(source, name)
+    if is_url(source):
+        check_allowed(name, allow_url=allow_url)
+        source = fetch_bytes(source)
     with opened(source, name) as stream:
-        return _read_stream(stream, name, Path(source) if is_path(source) else None, axis, index)
+        return read_stream(stream, name, Path(source) if is_path(source) else None, axis=axis, index=index)
 
 
-def _read_stream(stream: BinaryIO, name: str, path: Path | None, axis: int, index: int | None) -> Raw:
+def read_memory(source: object, name: str) -> Raw:
+    """Return the pixels of an array, a tensor or a PIL image."""
+    if isinstance(source, Image.Image):
+        return Raw(read_image(source, name), "array")
+    return Raw(read_tensor(source, name) if is_tensor(source) else read_array(np.asarray(source), name), "array")
+
+
+def read_stream(stream: BinaryIO, name: str, path: Path | None, *, axis: int = 2, index: int | None = None) -> Raw:
+    """Return the pixels of a file that is open at its first byte; `path` is where it lies, if it does."""
     head = head_of(stream, HEAD_SIZE, name)
     kind = sniff(head)
     if kind is None:
-        what = "gzip, but not of a NIfTI volume" if head.startswith(GZIP) else "not an image of a known kind"
-        raise UnsupportedFormatError(f"{name} is {what}, whatever its suffix says: {KINDS} are read.")
+        refuse_unknown(head, name)
     if kind == "DICOM":
         # Most sources are pictures, and pydicom and nibabel take a third of a second each to import.
         from mriclassify._reading._dicom import read_dicom
@@ -103,4 +117,14 @@ def _read_stream(stream: BinaryIO, name: str, path: Path | None, axis: int, inde
         from mriclassify._reading._nifti import read_nifti
 
         return read_nifti(stream, name, path, axis=axis, index=index)
-    return Raw(read_picture(stream, kind, name, index), kind)
+    return read_picture(stream, kind, name, index)
+
+
+def refuse_unknown(head: bytes, name: str) -> NoReturn:
+    """Raise UnsupportedFormatError for a file that begins with `head`, which is of no known kind."""
+    what = "not an image of a known kind"
+    if head.startswith(GZIP):
+        what = "gzip, but not of a NIfTI volume"
+    elif is_zip(head):
+        what = "a ZIP archive, not one image (predict_study answers for a series in one)"
+    raise UnsupportedFormatError(f"{name} is {what}, whatever its suffix says: {KINDS} are read.")

@@ -2,6 +2,7 @@
 
 import re
 import zlib
+from pathlib import PurePosixPath
 
 HEAD_SIZE = 4096
 """Bytes that decide the kind: DICOM's magic is at 128, NIfTI-1's at 344, and behind gzip a NIfTI header of
@@ -96,3 +97,19 @@ def gunzipped(head: bytes) -> bytes:
         return zlib.decompressobj(wbits=31).decompress(head, max(_NIFTI_SIZES.values()))
     except zlib.error:
         return b""
+
+
+def is_zip(head: bytes) -> bool:
+    """Whether a file that begins with `head` is a ZIP archive, or one of the kinds built on it."""
+    return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+
+
+def claims_scan(name: str) -> bool:
+    """Whether a file's name says that it is of one of the kinds.
+
+    Example:
+        >>> claims_scan("IM-0001.DCM"), claims_scan("README")
+        (True, False)
+    """
+    lower = name.lower()
+    return lower.endswith(".nii.gz") or PurePosixPath(lower).suffix in SUFFIXES

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard, Union
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,12 +25,22 @@ from mriclassify._errors import (
 if TYPE_CHECKING:
     import torch
 
+MAX_PIPED = 2**29
+"""Bytes that are taken from a stream that can't seek, which may have no end."""
+
+_CHUNK = 2**20
+
 Source: TypeAlias = Union[str, os.PathLike[str], bytes, BinaryIO, Image.Image, NDArray[Any], "torch.Tensor"]
-"""A path, the bytes of a file, a binary stream, a PIL image, an array or a tensor."""
+"""A path or a URL, the bytes of a file, a binary stream, a PIL image, an array or a tensor."""
 
 
 def name_of(source: object) -> str:
-    """Return what messages and results call `source`: the path as it was given, or a short description."""
+    """Return what messages and results call `source`: the path as it was given, or a short description.
+
+    A URL is called without what may be secret in it: user, password, query and fragment.
+    """
+    if is_url(source):
+        return _public(source)
     if is_path(source):
         return os.fspath(source)
     if isinstance(source, np.ndarray):
@@ -49,6 +60,19 @@ def name_of(source: object) -> str:
 def is_path(source: object) -> TypeGuard[str | os.PathLike[str]]:
     """Whether `source` is a path."""
     return isinstance(source, str | os.PathLike)
+
+
+def is_url(source: object) -> TypeGuard[str]:
+    """Whether `source` is a string that begins with http:// or https://."""
+    return isinstance(source, str) and source[:8].lower().startswith(("http://", "https://"))
+
+
+def _public(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.partition(":")[0] + "://..."
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def is_stream(source: object) -> TypeGuard[BinaryIO]:
@@ -127,13 +151,45 @@ def _rewound(source: BinaryIO, name: str) -> BinaryIO:
             # Zero bytes are of the type that all others will be: a text stream betrays itself unread.
             content, stream = source.read(0), source
         else:
-            content = source.read()
-            stream = io.BytesIO(content) if isinstance(content, bytes) else source
+            stream = _kept(source, MAX_PIPED, name)
+            content = stream.read(0)
     except (OSError, ValueError, AttributeError) as error:
         raise UnreadableFileError(f"{name} can't be read: {_reason(error)}.") from error
     if not isinstance(content, bytes):
         raise UnsupportedFormatError(f"{name} is a text stream: open the file in binary mode, 'rb'.")
     return stream
+
+
+def _kept(source: BinaryIO, most: int, name: str) -> io.BytesIO:
+    """Return what is left in `source`, which may have no end, in memory and at its first byte."""
+    kept = io.BytesIO()
+    while piece := source.read(_CHUNK):
+        if not isinstance(piece, bytes):
+            raise UnsupportedFormatError(f"{name} is a text stream: open the file in binary mode, 'rb'.")
+        kept.write(piece)
+        if kept.tell() > most:
+            raise UnsupportedFormatError(f"{name} has more than the {most:,} bytes that are read from a stream.")
+    kept.seek(0)
+    return kept
+
+
+def content_of(source: object, name: str, most: int) -> bytes:
+    """Return all bytes of a source that is no path: of bytes, or of a stream, which is left open.
+
+    Raises:
+        UnsupportedFormatError: There are more than `most`, or `source` is nothing that holds bytes.
+        UnreadableFileError: The stream can't be read.
+        DamagedFileError: There are none.
+    """
+    if isinstance(source, bytes):
+        return source
+    with opened(source, name) as stream:
+        try:
+            return _kept(stream, most, name).getvalue()
+        except (OSError, ValueError) as error:
+            if isinstance(error, ReadError):
+                raise
+            raise UnreadableFileError(f"{name} can't be read: {_reason(error)}.") from error
 
 
 def _filled(stream: BinaryIO, name: str) -> BinaryIO:

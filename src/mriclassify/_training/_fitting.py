@@ -18,6 +18,7 @@ from mriclassify._model._bundle import Bundle
 from mriclassify._model._calibration import Temperature
 from mriclassify._model._network import Network
 from mriclassify._model._provenance import Provenance, fingerprints, group_hashes
+from mriclassify._reading import read_slice
 from mriclassify._shapes import Targets
 from mriclassify._training._batches import Slices
 from mriclassify._training._history import History
@@ -52,6 +53,8 @@ def fit_bundle(
     kept, held, split = _parts(data, validation, seed=options.seed)
     classes = kept.classes
     backbone = before.backbone if before else blueprint.name
+    # First of all: it reads every slice, and a bad one should stop the training now rather than after hours.
+    provenance = _provenance(kept, held, split, before)
     network = _network(blueprint, before, classes, seed=options.seed)
     preprocessing = before.preprocessing if before else blueprint.preprocessing
     held_slices = _slices(held, classes, preprocessing)
@@ -80,7 +83,7 @@ def fit_bundle(
         network=network,
         preprocessing=preprocessing,
         temperature=Temperature.fit(result.validation_logits, held_slices.targets),
-        provenance=_provenance(kept, held, split, before),
+        provenance=provenance,
     )
     return bundle, result.history
 
@@ -137,7 +140,10 @@ def _digest(data: Dataset) -> str:
 
 
 def _provenance(kept: Dataset, held: Dataset, split: str, before: Bundle | None) -> Provenance:
-    seen = fingerprints([record.path for part in (kept, held) for record in part])
+    paths = [record.path for part in (kept, held) for record in part]
+    seen = fingerprints(paths)
+    for path in (path for path, known in zip(paths, seen, strict=True) if not known):
+        read_slice(path)  # raises what `fingerprints` passed over
     groups = group_hashes(group for part in (kept, held) for group in part.groups if group)
     if before is not None:
         # A model that goes on from another has seen what that one saw.

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -141,8 +142,10 @@ class _Run:
         device: torch.device,
         precision: TrainingPrecision,
     ) -> None:
-        # Device and precision are chosen by us; Accelerate brings the processes together.
-        self.accelerator = Accelerator(mixed_precision="no")
+        # Device and precision are chosen by us; Accelerate brings the processes together. It leaves processes on the
+        # CPU alone unless it is told, and what it is told lasts as long as the program: so only under a launcher.
+        launched = "LOCAL_RANK" in os.environ
+        self.accelerator = Accelerator(cpu=launched and device.type == "cpu", mixed_precision="no")
         self.device = self.accelerator.device if self.accelerator.num_processes > 1 else device
         self.network, self.slices, self.options = ready(network, self.device), slices, options
         self.workers = options.workers or worker_count()

@@ -54,13 +54,13 @@ def load_bundle(path: str | os.PathLike[str], *, backbone: nn.Module | None = No
     header, tensors = _read(file)
     try:
         bundle = _empty_bundle(header, file, backbone=backbone)
-        slices = tensors.pop(SLICES).numpy().view(np.uint64)
+        provenance = _provenance(header["provenance"], tensors.pop(SLICES).numpy().view(np.uint64))
     except KeyError as error:
         raise CheckpointError(f"{file}: the entry {error} is missing from it. {REMEDY}") from error
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{file}: its header can't be understood ({error}). {REMEDY}") from error
     _fill(bundle.network, {key.removeprefix(NETWORK): value for key, value in tensors.items()}, file)
-    return bundle.with_changes(provenance=_provenance(header["provenance"], slices))
+    return bundle.with_changes(provenance=provenance)
 
 
 REMEDY = "Save or download it again."

@@ -1,0 +1,73 @@
+"""Augmentation: drawn from the generator alone, applied by a pure function."""
+
+import pytest
+import torch
+
+from mriclassify import Augmentation, OptionError
+
+NOTHING = dict.fromkeys(Augmentation.__dataclass_fields__, 0.0)
+
+
+def images(count: int = 4) -> torch.Tensor:
+    return torch.rand(count, 1, 24, 24, generator=torch.Generator().manual_seed(1))
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_a_seed_gives_the_same_images_and_another_seed_others() -> None:
+    augment = Augmentation()
+    assert torch.equal(augment(images(), seeded(3)), augment(images(), seeded(3)))
+    assert not torch.equal(augment(images(), seeded(3)), augment(images(), seeded(4)))
+
+
+def test_the_global_generator_is_left_alone() -> None:
+    before = torch.get_rng_state()
+    Augmentation()(images(), seeded())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_calling_is_drawing_and_applying() -> None:
+    augment = Augmentation()
+    parameters = augment.draw(4, seeded())
+    assert torch.equal(augment(images(), seeded()), augment.apply(images(), parameters))
+
+
+def test_no_strength_is_the_identity() -> None:
+    torch.testing.assert_close(Augmentation(**NOTHING)(images(), seeded()), images(), atol=1e-5, rtol=0)
+
+
+def test_a_certain_flip_mirrors_left_and_right() -> None:
+    flipped = Augmentation(**(NOTHING | {"flip": 1.0}))(images(), seeded())
+    torch.testing.assert_close(flipped, images().flip(-1), atol=1e-5, rtol=0)
+
+
+def test_translation_brings_in_black() -> None:
+    moved = Augmentation(**(NOTHING | {"translation": 0.5}))(torch.ones(16, 1, 24, 24), seeded())
+    assert (moved < 1e-3).any()
+    assert moved.max() <= 1 + 1e-5
+
+
+@pytest.mark.parametrize("piece", ["rotation", "scale", "gamma", "contrast", "brightness", "bias", "noise"])
+def test_each_piece_alone_changes_images(piece: str) -> None:
+    changed = Augmentation(**(NOTHING | {piece: getattr(Augmentation(), piece)}))(images(), seeded())
+    assert not torch.allclose(changed, images(), atol=1e-4)
+    assert changed.min() >= 0
+    assert changed.isfinite().all()
+
+
+def test_air_stays_black_but_for_noise() -> None:
+    assert (Augmentation(noise=0.0)(torch.zeros(8, 1, 24, 24), seeded()) < 1e-3).all()
+
+
+def test_images_of_a_batch_are_changed_differently() -> None:
+    same = images(1).expand(4, -1, -1, -1)
+    changed = Augmentation()(same, seeded())
+    assert len({image.sum().item() for image in changed}) == 4
+
+
+@pytest.mark.parametrize("wrong", [{"flip": 1.1}, {"noise": -0.1}, {"translation": 0.6}, {"scale": 1.0}])
+def test_strengths_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(OptionError, match=next(iter(wrong))):
+        Augmentation(**wrong)

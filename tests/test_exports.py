@@ -1,0 +1,63 @@
+"""What is public: one flat sorted list, and nothing heavy behind it until it is used."""
+
+import subprocess
+import sys
+
+import pytest
+
+import mriclassify
+from mriclassify import _HOMES, MriClassifyError
+from mriclassify._information import information
+
+
+def test_every_exported_name_is_there() -> None:
+    for name in mriclassify.__all__:
+        assert getattr(mriclassify, name) is not None
+
+
+def test_exports_are_sorted_as_ruff_sorts_them() -> None:
+    def kind(name: str) -> tuple[int, str]:
+        return (0 if name.isupper() else 1 if name[0].isupper() else 2, name)
+
+    assert mriclassify.__all__ == sorted(mriclassify.__all__, key=kind)
+    assert set(mriclassify.__all__) == {*_HOMES, "__version__"}
+    assert dir(mriclassify) == sorted(mriclassify.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Clasifier'"):
+        _ = mriclassify.Clasifier
+
+
+def test_every_error_has_one_root() -> None:
+    errors = [getattr(mriclassify, name) for name in mriclassify.__all__ if name.endswith("Error")]
+    assert len(errors) > 20
+    assert all(issubclass(error, MriClassifyError) for error in errors)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import mriclassify",
+        "from mriclassify import Dataset, Record, ReadError, CLASSES",
+        "from mriclassify import list_weights; list_weights()",
+        "import mriclassify._cli",
+    ],
+)
+def test_light_things_load_nothing_heavy(code: str) -> None:
+    heavy = "{'torch', 'sklearn', 'matplotlib', 'torchvision', 'accelerate'}"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(sorted({heavy} & set(sys.modules)))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "[]"
+    assert done.stderr == ""
+
+
+def test_information_names_versions_devices_and_weights() -> None:
+    facts = information()
+    assert facts["mriclassify"] == mriclassify.__version__
+    assert "cpu" in facts["devices"]
+    assert "in the package" in facts["weights"].values()
