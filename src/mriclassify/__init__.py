@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from mriclassify._model._backbones import list_backbones
     from mriclassify._model._bundle import Bundle
     from mriclassify._model._prediction import Prediction
+    from mriclassify._model._study import SliceAnswer, StudyPrediction
     from mriclassify._training._history import Epoch, History
     from mriclassify._training._options import TrainingOptions
     from mriclassify._weights._registry import WeightsRecord, list_weights
@@ -86,7 +87,9 @@ _HOMES = {
     "ReadError": _ERRORS,
     "Record": "mriclassify._data._record",
     "Report": "mriclassify._evaluation",
+    "SliceAnswer": "mriclassify._model._study",
     "SplitError": _ERRORS,
+    "StudyPrediction": "mriclassify._model._study",
     "TableError": _ERRORS,
     "TrainingError": _ERRORS,
     "TrainingOptions": "mriclassify._training._options",
@@ -129,7 +132,9 @@ __all__ = [
     "ReadError",
     "Record",
     "Report",
+    "SliceAnswer",
     "SplitError",
+    "StudyPrediction",
     "TableError",
     "TrainingError",
     "TrainingOptions",

@@ -19,7 +19,8 @@ from mriclassify._model._device import choose_device
 from mriclassify._model._inference import ready
 from mriclassify._model._prediction import Prediction
 from mriclassify._model._stream import OnError, answer, predictions, read
-from mriclassify._reading import Source, list_scans
+from mriclassify._model._study import StudyPrediction, answer_study
+from mriclassify._reading import Source, expand, name_of, read_study
 from mriclassify._reading._checks import check_axis
 from mriclassify._shapes import Probabilities
 from mriclassify._weights._checkpoint import load_bundle, save_bundle
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from mriclassify._training._loop import OnEpoch
     from mriclassify._training._options import TrainingOptions
 
-Sources: TypeAlias = str | os.PathLike[str] | Iterable[Source]
-"""A folder, or any number of sources."""
+Sources: TypeAlias = Source | Iterable[Any]
+"""A folder, a pattern such as "scans/*.dcm", a source, or an iterable of any of these."""
 
 
 class Classifier:
@@ -127,19 +128,23 @@ class Classifier:
         """What the last `fit` measured after each epoch; None if there was none."""
         return self._history
 
-    def predict(self, source: Source, *, axis: int = 2, index: int | None = None) -> Prediction:
+    def predict(
+        self, source: Source, *, axis: int = 2, index: int | None = None, allow_url: bool = False
+    ) -> Prediction:
         """Return the answer for one slice.
 
         Args:
             source: path, bytes, open binary file, PIL image, array or tensor. Arrays are (height, width), grey or
                 RGB (height, width, 3), of any number type.
             axis: of a volume: 0 sagittal, 1 coronal, 2 axial, whatever way the file stores it.
-            index: of the slice along `axis`; None takes the middle one.
+            index: of the slice along `axis`, or of the frame or page; None takes the middle one.
+            allow_url: whether to fetch a source that begins with http:// or https://.
 
         Raises:
             ReadError: the source can't be read as a slice.
+            OptionError: there is no such axis or slice.
         """
-        item = read(source, self.bundle, on_error="raise", axis=axis, index=index)
+        item = read(source, self.bundle, on_error="raise", axis=axis, index=index, allow_url=allow_url)
         return answer([item], self.bundle, device=self._device)[0]
 
     def predict_many(
@@ -151,17 +156,20 @@ class Classifier:
         workers: int | None = None,
         axis: int = 2,
         index: int | None = None,
+        allow_url: bool = False,
     ) -> Iterator[Prediction]:
         """Yield an answer for each slice, in order, as they are ready; memory does not grow with their number.
 
         Args:
-            sources: a folder (walked, in natural order), or any iterable of sources.
+            sources: a folder (walked, in natural order), a pattern such as "scans/*.dcm", or an iterable of
+                sources, folders and patterns, which may be endless.
             batch_size: slices that go through the network together.
             on_error: "record" yields a `Prediction` with status "error" for a source that can't be read; "raise"
                 stops there.
             workers: threads that read; None takes one for each core.
             axis: of volumes, as in `predict`.
             index: of volumes, as in `predict`; one that has no such slice is a source that can't be read.
+            allow_url: whether to fetch sources that begin with http:// or https://.
 
         Raises:
             ReadError: a folder without scans; or a bad source and `on_error="raise"`.
@@ -171,20 +179,52 @@ class Classifier:
         if index is not None and not (isinstance(index, int | np.integer) and index >= 0):
             raise OptionError(f"index must be a whole number of at least 0, or None for the middle, not {index!r}")
         _require_one_of("on_error", on_error, ("record", "raise"))
-        if batch_size < 1:
-            raise OptionError(f"batch_size must be at least 1, not {batch_size}")
-        if workers is not None and workers < 1:
-            raise OptionError(f"workers must be at least 1, not {workers}")
+        _require_positive("batch_size", batch_size)
+        if workers is not None:
+            _require_positive("workers", workers)
         return predictions(
             self.bundle,
-            _listed(sources),
+            expand(sources),
             device=self._device,
             batch_size=batch_size,
             on_error=on_error,
             workers=workers,
             axis=axis,
             index=index,
+            allow_url=allow_url,
         )
+
+    def predict_study(
+        self,
+        source: Source,
+        *,
+        axis: int = 2,
+        slices: Sequence[int] | None = None,
+        series: int | None = None,
+        batch_size: int = 32,
+        allow_url: bool = False,
+    ) -> StudyPrediction:
+        """Return one answer for a series, and the slices that it rests on.
+
+        Slices that can't be read, and those at the ends that show little of the head, are left out and counted.
+        How the others are combined is said in the guide "Formats and series".
+
+        Args:
+            source: a folder or ZIP of DICOM files, a multi-frame DICOM file, a NIfTI volume, a folder of pictures
+                in order, a multi-page TIFF, or an array (slices, height, width).
+            axis: of a NIfTI volume: 0 sagittal, 1 coronal, 2 axial.
+            slices: indices of those to look at; None takes all.
+            series: which DICOM series of several; None takes the one with most MR slices, and says so.
+            batch_size: slices that go through the network together.
+            allow_url: whether to fetch a source that begins with http:// or https://.
+
+        Raises:
+            ReadError: the source is no series, or none of its slices can be read.
+            OptionError: an argument is out of its range.
+        """
+        _require_positive("batch_size", batch_size)
+        study = read_study(source, axis=axis, indices=slices, series=series, allow_url=allow_url)
+        return answer_study(self.bundle, study, source=name_of(source), device=self._device, batch_size=batch_size)
 
     def predict_proba(self, sources: Sources, *, batch_size: int = 32) -> Probabilities:
         """Return calibrated probabilities (n, classes), columns in the order of `classes`.
@@ -294,11 +334,9 @@ class Classifier:
         self._bundle = bundle
 
 
-def _listed(sources: Sources) -> Iterable[Source]:
-    if isinstance(sources, (str, os.PathLike)):
-        path = Path(sources)
-        return list_scans(path) if path.is_dir() else [path]
-    return sources
+def _require_positive(name: str, value: int) -> None:
+    if value < 1:
+        raise OptionError(f"{name} must be at least 1, not {value}")
 
 
 def _require_one_of(name: str, value: Any, choices: Sequence[str]) -> None:

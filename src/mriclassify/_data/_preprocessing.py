@@ -11,6 +11,7 @@ from mriclassify._errors import OptionError
 from mriclassify._shapes import Pixels
 
 Crop = Literal["head", "none"]
+Window = tuple[float, float] | Literal["dicom"]
 
 HEADROOM = 1.5
 """Windowed values are clipped here, not at 1: an enhancing tumour is among the brightest one per cent of a
@@ -19,6 +20,8 @@ slice, and would otherwise be cut off as a flat patch."""
 SAMPLE_SIDE = 256
 """Percentiles are taken from a grid of at most about this many rows and columns: four times the pixels
 cost four times as much and move a percentile by less than the JPEG noise."""
+
+PERCENTILES = (1.0, 99.0)
 
 THUMBNAIL_SIDE = 64
 TISSUE = 0.2
@@ -64,14 +67,15 @@ class Preprocessing:
 
     1. *Window*: the `window` percentiles of the foreground become 0 and 1; values are clipped to 0..1.5. MR has
        no absolute units, so nothing else makes two scanners alike. Foreground are the pixels above the slice's
-       minimum, so that an offset or a slope changes nothing.
+       minimum, so that an offset or a slope changes nothing. `window="dicom"` takes the window that the file asks to
+       be shown in, and (1, 99) for files that name none.
     2. *Frame* (`crop="head"`): the head's bounding box, padded to a square. Otherwise margins and position tell
        the source of a slice, and a network learns that instead of the tumour. `crop="none"` pads the whole slice.
     3. *Size*: `size` x `size` pixels, bilinear with antialiasing.
 
     Args:
         size: side of the image in pixels, 32 to 1024.
-        window: lower and upper percentile of the foreground, 0 <= lower < upper <= 100.
+        window: lower and upper percentile of the foreground, 0 <= lower < upper <= 100; or "dicom".
         crop: "head" or "none".
 
     Raises:
@@ -79,26 +83,33 @@ class Preprocessing:
     """
 
     size: int = 160
-    window: tuple[float, float] = (1.0, 99.0)
+    window: Window = PERCENTILES
     crop: Crop = "head"
 
     def __post_init__(self) -> None:
         if not 32 <= self.size <= 1024:
             raise OptionError(f"size must be 32 to 1024 pixels, not {self.size}")
-        low, high = self.window
-        if not 0 <= low < high <= 100:
-            raise OptionError(f"window must be two percentiles, 0 <= low < high <= 100, not {self.window}")
+        if self.window != "dicom" and not _are_percentiles(self.window):
+            raise OptionError(f"window must be 'dicom' or two percentiles, 0 <= low < high <= 100, not {self.window!r}")
         if self.crop not in get_args(Crop):
             raise OptionError(f"crop must be one of {', '.join(get_args(Crop))}, not {self.crop!r}")
 
-    def __call__(self, pixels: Pixels) -> NDArray[np.float32]:
-        """Return the image (1, size, size), 0..1.5, of a slice (height, width) in any unit."""
-        windowed = self.windowed(pixels)
+    def __call__(self, pixels: Pixels, *, window: tuple[float, float] | None = None) -> NDArray[np.float32]:
+        """Return the image (1, size, size), 0..1.5, of a slice (height, width) in any unit.
+
+        Args:
+            pixels: of the slice.
+            window: the values that its file asks to be shown black and white; used by `window="dicom"` only.
+        """
+        windowed = self.windowed(pixels, window=window)
         return self.frame(windowed).cut(windowed, self.size)[None]
 
-    def windowed(self, pixels: Pixels) -> NDArray[np.float32]:
-        """Return `pixels` with the window's percentiles at 0 and 1, clipped to 0..1.5."""
-        low, high = _foreground_percentiles(pixels, self.window)
+    def windowed(self, pixels: Pixels, *, window: tuple[float, float] | None = None) -> NDArray[np.float32]:
+        """Return `pixels` with the window's ends at 0 and 1, clipped to 0..1.5."""
+        if self.window == "dicom" and window is not None:
+            low, high = window
+        else:
+            low, high = _foreground_percentiles(pixels, PERCENTILES if self.window == "dicom" else self.window)
         scaled = (pixels - np.float32(low)) * np.float32(1 / (high - low))
         return np.clip(scaled, 0, HEADROOM, out=scaled)
 
@@ -110,6 +121,10 @@ class Preprocessing:
         )
         side = max(bottom - top, right - left)
         return Frame((top + bottom - side) / 2, (left + right - side) / 2, side)
+
+
+def _are_percentiles(window: object) -> bool:
+    return isinstance(window, tuple) and len(window) == 2 and 0 <= window[0] < window[1] <= 100
 
 
 def _foreground_percentiles(pixels: Pixels, window: tuple[float, float]) -> tuple[float, float]:

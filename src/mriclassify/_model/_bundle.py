@@ -4,12 +4,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mriclassify._data._preprocessing import Preprocessing
 from mriclassify._errors import OptionError
 from mriclassify._model._calibration import Temperature
 from mriclassify._model._network import Network, Outputs
 from mriclassify._model._prediction import Prediction
 from mriclassify._model._provenance import Provenance
+from mriclassify._reading import Slice
 from mriclassify._shapes import Probabilities
 
 
@@ -44,6 +48,10 @@ class Bundle:
     def __post_init__(self) -> None:
         if not 0 <= self.uncertain_below <= 1:
             raise OptionError(f"uncertain_below must lie in 0..1, not {self.uncertain_below}")
+
+    def image(self, scan: Slice) -> NDArray[np.float32]:
+        """Return what the network sees of a slice: (1, size, size), 0..1.5."""
+        return self.preprocessing(scan.pixels, window=scan.window)
 
     def decide(
         self, outputs: Outputs, *, sources: Iterable[str], notes: Iterable[tuple[str, ...]], device: str

@@ -36,6 +36,7 @@ def predictions(
     workers: int | None = None,
     axis: int = 2,
     index: int | None = None,
+    allow_url: bool = False,
 ) -> Iterator[Prediction]:
     """Yield a prediction for each source, in order, while threads read the next ones.
 
@@ -45,7 +46,9 @@ def predictions(
     count = workers or worker_count()
 
     def read_batch(batch: Sequence[Source]) -> list[Readable | Prediction]:
-        return [read(source, bundle, on_error=on_error, axis=axis, index=index) for source in batch]
+        return [
+            read(source, bundle, on_error=on_error, axis=axis, index=index, allow_url=allow_url) for source in batch
+        ]
 
     def answer_batch(batch: Sequence[Source]) -> list[Prediction]:
         return answer(read_batch(batch), bundle, device=device)
@@ -61,11 +64,17 @@ def predictions(
 
 
 def read(
-    source: Source, bundle: Bundle, *, on_error: OnError, axis: int = 2, index: int | None = None
+    source: Source,
+    bundle: Bundle,
+    *,
+    on_error: OnError,
+    axis: int = 2,
+    index: int | None = None,
+    allow_url: bool = False,
 ) -> Readable | Prediction:
     """Return the source's image, or the prediction that says why there is none."""
     try:
-        scan = read_slice(source, axis=axis, index=index)
+        scan = read_slice(source, axis=axis, index=index, allow_url=allow_url)
     except (ReadError, OptionError) as error:
         # OptionError: this volume has no slice of that index; the next one may.
         if on_error == "raise":
@@ -78,7 +87,7 @@ def read(
             reasons=(str(error),),
             model=bundle.name,
         )
-    return Readable(name_of(source), bundle.preprocessing(scan.pixels), scan.notes)
+    return Readable(name_of(source), bundle.image(scan), scan.notes)
 
 
 def answer(items: Sequence[Readable | Prediction], bundle: Bundle, *, device: torch.device) -> list[Prediction]:

@@ -6,6 +6,7 @@ ours; and pydicom's messages, which may quote values, are not passed on.
 References: DICOM PS3.3 C.7.6.3 (image pixel), C.11.1 (modality LUT), C.7.5.1.1.2 (pixel padding).
 """
 
+import io
 import math
 from typing import Any, BinaryIO
 
@@ -70,6 +71,9 @@ _ELEMENTS = [
 DICOM_ERRORS = (InvalidDicomError, BytesLengthException)
 """What pydicom raises of its own that derives from no builtin but Exception."""
 
+_SMALL = 2**26
+"""Bytes of a file that is read at once: an open file allocates whatever length an element claims, bytes do not."""
+
 _DECODERS = "pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
 
 
@@ -94,9 +98,12 @@ def load(stream: BinaryIO, name: str) -> Dataset:
 
 def parse(stream: BinaryIO, name: str, elements: list[str], *, pixels: bool = True) -> Dataset:
     """Return these elements of a DICOM file; without `pixels`, those that stand before its pixel data."""
-    if stream.seek(0, 2) > MAX_FILE:
-        raise UnsupportedFormatError(f"{name} has more than {MAX_FILE:,} bytes, which are not read: split it first.")
+    size = stream.seek(0, 2)
     stream.seek(0)
+    if size > MAX_FILE:
+        raise UnsupportedFormatError(f"{name} has more than {MAX_FILE:,} bytes, which are not read: split it first.")
+    if pixels and size <= _SMALL:
+        stream = io.BytesIO(stream.read())
     return dcmread(undeflated(stream, name), force=True, specific_tags=elements, stop_before_pixels=not pixels)
 
 

@@ -153,6 +153,8 @@ def _rewound(source: BinaryIO, name: str) -> BinaryIO:
         else:
             stream = _kept(source, MAX_PIPED, name)
             content = stream.read(0)
+    except ReadError:
+        raise
     except (OSError, ValueError, AttributeError) as error:
         raise UnreadableFileError(f"{name} can't be read: {_reason(error)}.") from error
     if not isinstance(content, bytes):
@@ -186,9 +188,9 @@ def content_of(source: object, name: str, most: int) -> bytes:
     with opened(source, name) as stream:
         try:
             return _kept(stream, most, name).getvalue()
+        except ReadError:
+            raise
         except (OSError, ValueError) as error:
-            if isinstance(error, ReadError):
-                raise
             raise UnreadableFileError(f"{name} can't be read: {_reason(error)}.") from error
 
 

@@ -25,7 +25,8 @@ class Slices:
 
     def image(self, index: int) -> NDArray[np.float32]:
         """Return the image (1, size, size) of slice `index`."""
-        return self.preprocessing(read_slice(self.paths[index]).pixels)
+        scan = read_slice(self.paths[index])
+        return self.preprocessing(scan.pixels, window=scan.window)
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -134,7 +134,7 @@ def _refusal(file: Path, error: Exception) -> str:
 def _empty_bundle(header: Mapping[str, Any], file: Path, *, backbone: nn.Module | None) -> Bundle:
     preprocessing = Preprocessing(
         size=header["preprocessing"]["size"],
-        window=tuple(header["preprocessing"]["window"]),
+        window="dicom" if header["preprocessing"]["window"] == "dicom" else tuple(header["preprocessing"]["window"]),
         crop=header["preprocessing"]["crop"],
     )
     name, classes = header["backbone"], tuple(header["classes"])
