@@ -1,5 +1,6 @@
 """What tests share: where the real data lies, and small slices made on the spot."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,11 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from mriclassify import Classifier, Dataset
+
+
+# Before torch is imported: networks this small are slower on two threads than on one, and much slower where other
+# programs want the same cores. Processes that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

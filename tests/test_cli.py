@@ -14,7 +14,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from mriclassify import Classifier, __version__, list_weights
+from mriclassify import Classifier, MissingFileError, __version__, list_weights
 from mriclassify._cli import EXAMPLES, main
 
 CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]
@@ -294,6 +294,23 @@ def test_table_of_something_else_is_not_touched(
 def test_resume_needs_a_table(predict: Callable[..., int], glioma: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert predict(glioma, "--resume") == 2
     assert capsys.readouterr().err == "mriclassify: --resume needs --csv FILE: it goes on where that file ends\n"
+
+
+def test_error_while_answering_is_not_said_to_be_the_tables(
+    predict: Callable[..., int],
+    glioma: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def failing(*_: object, **__: object) -> object:
+        # An OSError too, as that of a table would be.
+        raise MissingFileError("There is no file scan.png")
+        yield
+
+    monkeypatch.setattr(Classifier, "predict_many", failing)
+    assert predict(glioma, "--csv", tmp_path / "answers.csv") == 2
+    assert capsys.readouterr().err == "mriclassify: There is no file scan.png\n"
 
 
 # errors that stop a command

@@ -184,7 +184,8 @@ class Classifier:
             _require_positive("workers", workers)
         return predictions(
             self.bundle,
-            expand(sources),
+            # One folder or pattern is listed now, so that a wrong one is refused here and not at the first answer.
+            list(expand(sources)) if isinstance(sources, str | os.PathLike) else expand(sources),
             device=self._device,
             batch_size=batch_size,
             on_error=on_error,

@@ -5,7 +5,6 @@ Exit status: 0 done, 1 some inputs failed, 2 wrong usage or an error that stoppe
 """
 
 import argparse
-import csv
 import io
 import json
 import logging
@@ -14,17 +13,18 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from mriclassify._errors import MriClassifyError, OptionError, OutputError, SplitError
+from mriclassify._answers import answered, columns_of, write_answers
+from mriclassify._errors import MriClassifyError, OptionError, OutputError, ReadError, SplitError
 from mriclassify._notice import NOTICE
 from mriclassify._output import whole_file
 from mriclassify._version import __version__
 
 if TYPE_CHECKING:
+    from mriclassify import Classifier
     from mriclassify._data._dataset import Dataset
     from mriclassify._model._prediction import Prediction
-    from mriclassify._reading import Source
 
 DONE, SOME_FAILED, STOPPED = 0, 1, 2
 INTERRUPTED = 130
@@ -35,6 +35,7 @@ EXAMPLES = {
   mriclassify predict scan.png
   mriclassify predict scans/ --csv answers.csv
   mriclassify predict volume.nii.gz --axis 2 --slice 90 --json
+  mriclassify predict dicom-folder/ series.zip volume.nii.gz --study
   mriclassify predict scans/ --shard 2/8 --resume --csv answers-2.csv""",
     "fit": """examples:
   mriclassify fit brain-tumor-mri/ --out my-model.safetensors --group-pattern '(patient\\d+)'
@@ -116,7 +117,7 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("scans", nargs="+", metavar="SCAN", help="a file, or a folder that is walked")
+    parser.add_argument("scans", nargs="+", metavar="SCAN", help="a file, a folder that is walked, or a pattern")
     _model_arguments(parser)
     parser.add_argument(
         "--axis", type=int, choices=(0, 1, 2), default=2, help="of a volume: 0 sagittal, 1 coronal, 2 axial"
@@ -129,35 +130,57 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
         "--shard", type=_shard, default=(1, 1), metavar="I/N", help="only the I-th of N parts of the inputs"
     )
     parser.add_argument("--resume", action="store_true", help="leave out what the --csv file holds already")
+    parser.add_argument("--study", action="store_true", help="one answer for each SCAN, which is a series")
+    parser.add_argument("--allow-url", action="store_true", help="fetch a SCAN that begins with http:// or https://")
 
 
 def _predict(options: argparse.Namespace) -> int:
     from mriclassify import Classifier
+    from mriclassify._reading import expand
 
     if options.resume and not options.csv:
         raise OptionError("--resume needs --csv FILE: it goes on where that file ends")
     clf = Classifier.from_pretrained(options.weights, device=options.device)
-    sources = _sharded(_expanded(options.scans), options.shard)
-    done = _answered(options.csv, columns=_columns(clf.classes), model=clf.bundle.name) if options.resume else set()
+    if options.study:
+        return _predict_studies(clf, options)
+    sources = _sharded(list(expand(options.scans)), options.shard)
+    columns = columns_of(clf.classes)
+    done = answered(options.csv, columns=columns, model=clf.bundle.name) if options.resume else set()
     answers = clf.predict_many(
         [source for source in sources if str(source) not in done],
         batch_size=options.batch_size,
         axis=options.axis,
         index=options.slice,
+        allow_url=options.allow_url,
     )
     if options.csv:
-        return _write_csv(answers, options.csv, columns=_columns(clf.classes), append=options.resume)
+        failed = write_answers(answers, options.csv, columns=columns, append=options.resume)
+        return SOME_FAILED if failed else DONE
     return _print_answers(answers, as_json=options.json)
 
 
-def _expanded(scans: Sequence[str]) -> list["Source"]:
-    """Return the files: those named, and those below the folders named."""
-    from mriclassify._reading import list_scans
+def _predict_studies(clf: "Classifier", options: argparse.Namespace) -> int:
+    if options.csv or options.slice is not None:
+        raise OptionError("--study goes with text and --json, not with --csv or --slice")
+    from mriclassify import Prediction
 
-    return [source for scan in scans for source in (list_scans(scan) if Path(scan).is_dir() else [scan])]
+    failed = 0
+    for scan in _sharded(options.scans, options.shard):
+        try:
+            answer = clf.predict_study(
+                scan, axis=options.axis, batch_size=options.batch_size, allow_url=options.allow_url
+            )
+        except ReadError as error:
+            failed += 1
+            said = Prediction(source=scan, label=None, confidence=None, status="error", reasons=(str(error),))
+            print(said.to_json() if options.json else said, flush=True)
+        else:
+            print(answer.to_json() if options.json else answer, flush=True)
+    print(NOTICE, file=sys.stderr)
+    return SOME_FAILED if failed else DONE
 
 
-def _sharded(sources: list["Source"], shard: tuple[int, int]) -> list["Source"]:
+def _sharded(sources: list[Any], shard: tuple[int, int]) -> list[Any]:
     number, count = shard
     return sources[number - 1 :: count]
 
@@ -170,89 +193,6 @@ def _print_answers(answers: Iterator["Prediction"], *, as_json: bool) -> int:
     if not as_json:
         print(NOTICE, file=sys.stderr)
     return SOME_FAILED if failed else DONE
-
-
-def _columns(classes: Sequence[str]) -> list[str]:
-    return ["source", "label", "confidence", *classes, "status", "reasons", "model", "device"]
-
-
-def _answered(path: Path, *, columns: Sequence[str], model: str) -> set[str]:
-    """Return the sources in a table of answers, after cutting off the half row that a killed run may have left.
-
-    Raises:
-        OptionError: the table is not of this model.
-        OutputError: it can't be read or cut.
-    """
-    if not path.exists():
-        return set()
-    try:
-        with _table(path, "r") as file:
-            lines = file.readlines()
-        rows, used = _whole_rows(lines)
-        header = rows[0] if rows else next(csv.reader(lines), [])
-        cut_off = not rows and _header(columns).startswith("".join(lines))
-        if not cut_off and (header != columns or any(row[-2] != model for row in rows[1:])):
-            raise OptionError(f"{path} is no table of answers of {model}: --resume goes on with the same weights only")
-        if used < len(lines):
-            os.truncate(path, len("".join(lines[:used]).encode("utf-8", "surrogateescape")))
-    except OSError as error:
-        raise OutputError(f"{path} can't be gone on with: {error.strerror or error}") from error
-    return {row[0] for row in rows[1:]}
-
-
-def _table(path: Path, mode: str) -> IO[str]:
-    # A file's name, which stands in the table, need not be UTF-8.
-    return path.open(mode, newline="", encoding="utf-8", errors="surrogateescape")
-
-
-def _header(columns: Sequence[str]) -> str:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerow(columns)
-    return text.getvalue()
-
-
-def _whole_rows(lines: Sequence[str]) -> tuple[list[list[str]], int]:
-    """Return the rows of a table without a half one at the end, and how many lines they take.
-
-    Raises:
-        OptionError: a row before the last one is not whole, so that it was not a kill that cut it.
-    """
-    reader = csv.reader(lines)
-    rows: list[list[str]] = []
-    used = 0
-    for row in reader:
-        if not lines[reader.line_num - 1].endswith("\r\n") or (rows and len(row) != len(rows[0])):
-            if next(reader, None) is not None:
-                raise OptionError(f"line {used + 1} is no row of answers: mend the table, or write another one")
-            break
-        rows.append(row)
-        used = reader.line_num
-    return rows, used
-
-
-def _write_csv(answers: Iterator["Prediction"], path: Path, *, columns: Sequence[str], append: bool) -> int:
-    """Write a row an answer as it comes, so that a run that is killed has lost nothing and `--resume` goes on."""
-    failed = 0
-    try:
-        with _table(path, "a" if append else "w") as file:
-            writer = csv.DictWriter(file, columns)
-            if not file.tell():
-                writer.writeheader()
-            for answer in answers:
-                failed += answer.status == "error"
-                writer.writerow(_row(answer))
-                file.flush()
-    except MriClassifyError:
-        raise  # some are OSErrors, but none is about this table
-    except OSError as error:
-        raise OutputError(f"{path} can't be written: {error.strerror or error}. Choose another place") from error
-    return SOME_FAILED if failed else DONE
-
-
-def _row(answer: "Prediction") -> dict[str, Any]:
-    row = answer.to_dict()
-    probabilities: dict[str, float] = row.pop("probabilities")
-    return {**row, **probabilities, "reasons": " ".join(answer.reasons)}
 
 
 # fit

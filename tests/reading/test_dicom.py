@@ -278,7 +278,7 @@ def test_absurd_sizes_are_refused_before_allocation() -> None:
 def test_compression_without_a_decoder_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = get_decoder(RLELossless)
     monkeypatch.setattr(decoder, "_available", {})
-    with pytest.raises(UnsupportedFormatError, match=r"RLE Lossless \(1\.2.*pip install pylibjpeg"):
+    with pytest.raises(UnsupportedFormatError, match=r"RLE Lossless \(1\.2.*pip install 'mriclassify\[dicom\]'"):
         read_slice(bundled("MR_small_RLE.dcm"))
 
 

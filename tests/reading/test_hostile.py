@@ -8,7 +8,7 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ def test_a_png_that_claims_50000_by_50000_pixels(read: Any) -> None:
 
 
 def test_a_png_that_unfolds_to_more_than_it_claims() -> None:
-    data = png(20, 20, bytes(100_000_000))
+    data = png(20, 20, bytes(60_000_000))
     with cheaply(), pytest.raises(ReadError):
         read_slice(data)
 
@@ -78,12 +78,9 @@ def test_a_png_whose_text_unfolds_to_gigabytes() -> None:
     stream = io.BytesIO()
     Image.fromarray(np.eye(20, dtype=np.uint8)).save(stream, "PNG")
     whole = stream.getvalue()
-    text = chunk(b"zTXt", b"comment\0\0" + zlib.compress(bytes(200_000_000), 9))
-    with cheaply():
-        try:
-            assert read_slice(whole[:33] + text + whole[33:]).kind == "PNG"
-        except ReadError:
-            pass
+    text = chunk(b"zTXt", b"comment\0\0" + zlib.compress(bytes(60_000_000)))
+    with cheaply(), suppress(ReadError):
+        assert read_slice(whole[:33] + text + whole[33:]).kind == "PNG"
 
 
 @READERS
@@ -142,7 +139,7 @@ def test_a_deflated_dicom_file_is_read_and_a_bomb_is_not(
     assert (plain := read(deflate_bomb(dicom, 0))) is not None
     assert plain.kind == "DICOM"
     monkeypatch.setattr(deflated, "MAX_INFLATED", 10_000_000)
-    bomb = deflate_bomb(dicom, 300_000_000)
+    bomb = deflate_bomb(dicom, 60_000_000)
     with cheaply(), pytest.raises(ReadError, match="becomes more than 10,000,000 bytes"):
         read(bomb)
 
@@ -156,13 +153,15 @@ def test_deflated_dicom_gives_the_pixels_of_plain(dicom: Make) -> None:
 
 
 @READERS
-def test_dicom_that_claims_gigabytes_of_pixels(read: Any, dicom: Make) -> None:
+@pytest.mark.parametrize("route", ["bytes", "path"])
+def test_dicom_that_claims_gigabytes_of_pixels(read: Any, route: str, dicom: Make, tmp_path: Path) -> None:
     data = dicom(0.0)
     place = data.index(b"\xe0\x7f\x10\0OW") + 8
-    lying = data[:place] + struct.pack("<I", 0xFFFFFFF0) + data[place + 4 :]
+    lying = data[:place] + struct.pack("<I", 0xFFFFFFF0) + data[place + 4 : -2]
+    path = tmp_path / "scan.dcm"
+    path.write_bytes(lying)
     with cheaply(), pytest.raises(ReadError):
-        result = read(lying)
-        result.read(0)
+        read(lying if route == "bytes" else path).read(0)
 
 
 @READERS
@@ -255,18 +254,17 @@ def whole_files(dicom: Make) -> dict[str, bytes]:
     }
 
 
-@READERS
 @pytest.mark.parametrize("kind", ["PNG", "DICOM", "NIfTI", "packed"])
-def test_a_file_that_shrinks_while_it_is_read(read: Any, kind: str, dicom: Make) -> None:
+def test_a_file_that_shrinks_while_it_is_read(kind: str, dicom: Make) -> None:
+    data = whole_files(dicom)[kind]
     with cheaply(), pytest.raises(ReadError):
-        read(Shrinking(whole_files(dicom)[kind])).read(0)
+        read_slice(Shrinking(data))
+    # A study takes all of a stream before it looks at any of it.
+    np.testing.assert_array_equal(read_study(Shrinking(data)).read(0).pixels, read_slice(data, index=0).pixels)
 
 
-@READERS
 @pytest.mark.parametrize("kind", ["PNG", "DICOM", "NIfTI", "packed"])
-def test_a_path_that_is_gone_or_replaced_when_it_is_read_again(
-    read: Any, kind: str, dicom: Make, tmp_path: Path
-) -> None:
+def test_a_path_that_is_replaced_before_it_is_read_again(kind: str, dicom: Make, tmp_path: Path) -> None:
     path = tmp_path / "scan"
     path.write_bytes(whole_files(dicom)[kind])
     study = read_study(path)
@@ -274,7 +272,7 @@ def test_a_path_that_is_gone_or_replaced_when_it_is_read_again(
     if kind in ("NIfTI", "packed"):
         assert study.read(3).kind == "NIfTI"  # it is in memory
     else:
-        with pytest.raises(ReadError, match="scan is not an image|can't be decoded|without pixel data"):
+        with pytest.raises(ReadError, match=r"scan is not an image|can't be decoded|without pixel data"):
             study.read(0)
 
 

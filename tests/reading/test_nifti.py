@@ -19,7 +19,7 @@ from mriclassify._errors import (
     UnsupportedFormatError,
 )
 from mriclassify._reading import _nifti as nifti
-from mriclassify._reading import read_slice
+from mriclassify._reading import read_slice, read_study
 
 # Right, front and top are told apart by their sizes, spacings and values.
 VOLUME = np.random.default_rng(0).integers(0, 1000, (17, 19, 22)).astype(np.int16)
@@ -170,6 +170,13 @@ def test_units_other_than_millimetres_are_converted() -> None:
     image = make()
     image.header.set_xyzt_units("micron")
     assert read_slice(image.to_bytes()).spacing == pytest.approx((0.00075, 0.0005))
+
+
+def test_an_unknown_unit_is_taken_for_millimetres() -> None:
+    data = bytearray(make().to_bytes())
+    data[123] = 248
+    assert read_slice(bytes(data)).spacing == (0.75, 0.5)
+    assert read_study(bytes(data)).places[2].position == 6.0
 
 
 def test_a_volume_without_orientation_is_noted() -> None:

@@ -67,7 +67,7 @@ def test_compression_that_can_ask_for_any_memory_is_not_started(method: int, dic
 
 
 def test_what_exporters_add_is_of_no_interest(dicom: Make) -> None:
-    extras = ["README.TXT", "DICOMDIR", "__MACOSX/._a", "._a.dcm", "viewer/run.exe", "empty"]
+    extras = ["", "README.TXT", "DICOMDIR", "__MACOSX/._a", "._a.dcm", "viewer/run.exe", "empty"]
     study = read_study(archive({"./a": dicom(1.0)} | dict.fromkeys(extras, b"some text") | {"folder/": b""}))
     assert (len(study), study.notes, study.failures) == (1, (), ())
 

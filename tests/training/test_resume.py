@@ -118,7 +118,7 @@ def test_folder_that_cannot_be_written_is_refused_before_the_first_epoch(fit: Fi
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "run"):
         with pytest.raises(OutputError, match="file"):
-            fit(resume=folder, on_epoch=lambda _: pytest.fail("trained first"))
+            fit(resume=folder, augmentation=lambda *_: pytest.fail("trained first"))
 
 
 # Imports once, then trains in a fork for each argument, and says how each ended.

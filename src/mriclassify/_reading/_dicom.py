@@ -74,7 +74,7 @@ DICOM_ERRORS = (InvalidDicomError, BytesLengthException)
 _SMALL = 2**26
 """Bytes of a file that is read at once: an open file allocates whatever length an element claims, bytes do not."""
 
-_DECODERS = "pip install pylibjpeg pylibjpeg-libjpeg pylibjpeg-openjpeg"
+_DECODERS = "pip install 'mriclassify[dicom]'"
 
 
 def read_dicom(stream: BinaryIO, name: str, index: int | None) -> Raw:

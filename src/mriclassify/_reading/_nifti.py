@@ -43,7 +43,8 @@ _DEFLATE_RATIO = 1032
 
 _CHUNK = 2**20
 
-_MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
+_MILLIMETRES = {1: 1000.0, 3: 0.001}
+"""By the header's code for metres and for microns; millimetres have another one, and so has what is unknown."""
 
 # By version, and whether header and voxels are in one file.
 _IMAGES = {
@@ -80,6 +81,10 @@ class Volume:
 
     def positions(self) -> tuple[float, ...]:
         """Return where each slice lies along the normal of all, in millimetres, upwards."""
+        with damaged(self.name, "NIfTI", private=True, also=_ERRORS), quiet():
+            return self._positions()
+
+    def _positions(self) -> tuple[float, ...]:
         axis = self.plane.stored[self.plane.axis]
         matrix = np.asarray(self.image.affine, np.float64) * _scale(self.image)
         across, down = (matrix[:3, other] for other in range(3) if other != axis)
@@ -274,7 +279,7 @@ def _spacing(image: Any, plane: Plane) -> tuple[float, float] | None:
 
 def _scale(image: Any) -> float:
     """Return how many millimetres the header's unit of length is."""
-    return _MILLIMETRES.get(image.header.get_xyzt_units()[0], 1.0)
+    return _MILLIMETRES.get(int(image.header["xyzt_units"]) % 8, 1.0)
 
 
 def _notes(image: Any) -> tuple[str, ...]:

@@ -127,7 +127,8 @@ class Archive:
         """Whether to read a member; notes why not, unless it is of no interest."""
         parts = re.split(r"[/\\]", info.filename)
         is_hidden = any(part.startswith(".") and part.strip(".") for part in parts) or "__MACOSX" in parts
-        if info.is_dir() or is_hidden or parts[-1].upper() == "DICOMDIR":
+        # Not is_dir(), which fails where there is no name at all.
+        if not parts[-1] or is_hidden or parts[-1].upper() == "DICOMDIR":
             return False
         if reason := _objection(info):
             self.refused.append((f"member {number}", f"member {number} of {self.title} {reason}."))
