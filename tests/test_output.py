@@ -1,5 +1,6 @@
 """Output: whole under its name, or not there at all."""
 
+import os
 import threading
 from pathlib import Path
 
@@ -63,3 +64,11 @@ def test_readers_never_see_a_half(tmp_path: Path) -> None:
     stop.set()
     watcher.join()
     assert seen <= lengths
+
+
+def test_a_device_or_pipe_is_never_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="device or pipe"), whole_file(tmp_path / "pipe") as part:
+        part.write_text("in its place")
+    assert (tmp_path / "pipe").is_fifo()
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]

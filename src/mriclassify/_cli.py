@@ -170,7 +170,7 @@ def _predict_studies(clf: "Classifier", options: argparse.Namespace) -> int:
             answer = clf.predict_study(
                 scan, axis=options.axis, batch_size=options.batch_size, allow_url=options.allow_url
             )
-        except ReadError as error:
+        except (ReadError, OptionError) as error:
             failed += 1
             said = Prediction(source=scan, label=None, confidence=None, status="error", reasons=(str(error),))
             print(said.to_json() if options.json else said, flush=True)

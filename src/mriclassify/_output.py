@@ -25,6 +25,9 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     if target.is_dir():
         raise OutputError(f"{target} is a folder: expected the name of a file to write.")
+    if target.exists() and not target.is_file():
+        # Moving a file over a device or a pipe would take it away from everybody: /dev/null, say.
+        raise OutputError(f"{target} is a device or pipe: expected the name of a file to write.")
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -479,7 +479,7 @@ def test_a_read_only_folder_still_gives_what_it_holds(
     assert get("https://example.org/f", folder=folder) == path
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs Linux's /dev/full")
 def test_no_space_is_a_cache_error_and_ends_the_tries(server: Any, answer: Any, folder: Path) -> None:
     folder.mkdir()
     (folder / f"{FILE}.part").symlink_to("/dev/full")  # every write to it fails with ENOSPC
