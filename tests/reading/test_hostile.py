@@ -16,6 +16,7 @@ import nibabel
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.data import get_testdata_file
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from mriclassify._errors import (
@@ -162,6 +163,22 @@ def test_dicom_that_claims_gigabytes_of_pixels(read: Any, route: str, dicom: Mak
     path.write_bytes(lying)
     with cheaply(), pytest.raises(ReadError):
         read(lying if route == "bytes" else path).read(0)
+
+
+@pytest.mark.parametrize(
+    ("file", "size", "bits"),
+    [
+        ("JPEG2000.dcm", struct.pack(">2I", 256, 1024), ">2I"),
+        ("SC_rgb_jpeg.dcm", struct.pack(">2H", 256, 256), ">2H"),
+        ("MR_small_jpeg_ls_lossless.dcm", struct.pack(">2H", 64, 64), ">2H"),
+    ],
+)
+def test_a_frame_that_claims_more_than_its_file(file: str, size: bytes, bits: str) -> None:
+    data = Path(str(get_testdata_file(file, download=False))).read_bytes()
+    place = data.index(size, data.rindex(b"\xe0\x7f\x10\0"))
+    lying = data[:place] + struct.pack(bits, 13000, 13000) + data[place + len(size) :]
+    with cheaply(), pytest.raises(ReadError, match=r"claims 13000x13000 pixels|no decoder is installed"):
+        read_slice(lying)
 
 
 @READERS

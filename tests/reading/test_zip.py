@@ -67,9 +67,14 @@ def test_compression_that_can_ask_for_any_memory_is_not_started(method: int, dic
 
 
 def test_what_exporters_add_is_of_no_interest(dicom: Make) -> None:
-    extras = ["", "README.TXT", "DICOMDIR", "__MACOSX/._a", "._a.dcm", "viewer/run.exe", "empty"]
+    extras = ["README.TXT", "DICOMDIR", "__MACOSX/._a", "._a.dcm", "viewer/run.exe", "empty"]
     study = read_study(archive({"./a": dicom(1.0)} | dict.fromkeys(extras, b"some text") | {"folder/": b""}))
     assert (len(study), study.notes, study.failures) == (1, (), ())
+
+
+def test_a_member_without_a_name_is_left_out(dicom: Make) -> None:
+    data = archive({"good.dcm": dicom(1.0), "QQQQ": dicom(2.0)}).replace(b"QQQQ", bytes(4))
+    assert [place.position for place in read_study(data).places] == [1.0]
 
 
 def test_members_are_called_by_number_since_names_may_be_patients(dicom: Make) -> None:

@@ -6,7 +6,7 @@ bare maximum would cry wolf: of a hundred slices the worst one decides. The rule
 1. *Evidence* of a slice is 1 - P(no tumour).
 2. It is averaged over a slice and its neighbours, since a tumour is a body and goes through several slices.
 3. The study's P(tumour) is the mean of the evidence over the tenth of the slices with the most of it, three at
-   least: those are the slices that the answer rests on.
+   least. Those, and any that have as much as the least of them, are the slices that the answer rests on.
 4. Which tumour: the tumour classes' probabilities, summed over these slices, share P(tumour) among them.
 
 A model without a "notumor" class has no evidence of that kind: its study's answer is the mean over all slices.
@@ -28,6 +28,9 @@ SHARE, LEAST = 0.1, 3
 """The answer rests on this share of the slices, and on so many at least."""
 SMALLEST_AREA = 0.35
 """A slice with less tissue than this part of the series' largest lies at the ends of the head: no brain to judge."""
+
+_TIE = 1e-9
+"""Evidence that differs by less is the same: sums are rounded."""
 
 
 class Pooled(NamedTuple):
@@ -52,8 +55,10 @@ def pool(probabilities: Probabilities, classes: tuple[str, ...]) -> Pooled:
     without = classes.index(NO_TUMOUR)
     evidence = smoothed(1 - probabilities[:, without])
     count = min(len(evidence), max(LEAST, math.ceil(SHARE * len(evidence))))
-    resting = np.argsort(-evidence, kind="stable")[:count]
-    tumour = float(evidence[resting].mean())
+    order = np.argsort(-evidence, kind="stable")
+    tumour = float(evidence[order[:count]].mean())
+    # Ties are all taken: else the class would depend on the end from which the slices are counted.
+    resting = order[evidence[order] >= evidence[order[count - 1]] - _TIE]
     shares = probabilities[resting].sum(axis=0)
     shares[without] = 0
     whole = shares.sum()

@@ -20,6 +20,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 
 from mriclassify._errors import DamagedFileError, UnsupportedFormatError
 from mriclassify._reading._checks import check_size, place
+from mriclassify._reading._codestream import check_frame
 from mriclassify._reading._deflated import undeflated
 from mriclassify._reading._foreign import damaged, quiet
 from mriclassify._reading._grey import as_float32, grey
@@ -112,6 +113,7 @@ def decode(dataset: Dataset, name: str, index: int | None) -> Raw:
     with damaged(name, "DICOM", private=True, also=DICOM_ERRORS), quiet():
         frame = place(index, frames(dataset), what="frame", name=name)
         with damaged(name, "DICOM", private=True, also=DICOM_ERRORS, hint=_hint(dataset)):
+            check_frame(dataset, frame, _transfer_syntax(dataset), name)
             stored = pixel_array(dataset, index=frame)
         pixels, window = _pixels(stored, dataset, frame)
         return Raw(pixels, "DICOM", _spacing(dataset, frame), notes_of(dataset), window)

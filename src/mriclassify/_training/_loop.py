@@ -107,7 +107,8 @@ def train(
             if on_epoch:
                 on_epoch(epoch)
         network.load_state_dict(state.best, strict=True)
-        return TrainingResult(state.history, run.logits(validation_slices))
+        # The temperature is for answers, and those are given in full precision.
+        return TrainingResult(state.history, run.logits(validation_slices, precision="fp32"))
 
 
 @contextmanager
@@ -191,7 +192,7 @@ class _Run:
         start = time.perf_counter()
         train_loss, rate = self._train_epoch(number)
         self._share_statistics()
-        logits, targets = self.logits(validation), validation.targets
+        logits, targets = self.logits(validation, precision=self.precision), validation.targets
         loss = float(functional.cross_entropy(logits, torch.as_tensor(targets)))
         _refuse_infinite(loss, rate)
         predicted = logits.argmax(dim=1).numpy()
@@ -213,12 +214,12 @@ class _Run:
             for buffer in self.network.buffers():
                 buffer.copy_(broadcast(buffer))
 
-    def logits(self, slices: Slices) -> Logits:
+    def logits(self, slices: Slices, *, precision: Precision) -> Logits:
         """Return the logits (n, classes) of all `slices`, on the CPU; each process computes all of them."""
         network = ready(self.network, self.device)
         batches = list(batched(range(len(slices)), 2 * self.options.batch_size))
         images = image_batches(slices, batches, device=self.device, workers=self.workers)
-        return torch.cat([infer(network, batch, precision=self.precision).logits for batch, _ in images])
+        return torch.cat([infer(network, batch, precision=precision).logits for batch, _ in images])
 
     def _train_epoch(self, number: int) -> tuple[float, float]:
         options, accelerator = self.options, self.accelerator
