@@ -491,3 +491,10 @@ def test_default_weights_lie_in_the_package_and_need_no_network(
     assert isinstance(answer, Prediction)
     assert answer.status in ("ok", "uncertain")
     assert clf.bundle.provenance.slices.size
+
+
+def test_log_says_where_it_computes(fitted: Classifier, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    fitted.save(tmp_path / "model.safetensors")
+    with caplog.at_level("INFO", logger="mriclassify"):
+        Classifier.from_pretrained(tmp_path / "model.safetensors", device="cpu")
+    assert "model computes on cpu" in caplog.messages

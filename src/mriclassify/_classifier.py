@@ -1,5 +1,6 @@
 """Classifier: the verbs that a user calls; each hands on to the room that knows how."""
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -25,6 +26,8 @@ from mriclassify._reading._checks import check_axis
 from mriclassify._shapes import Probabilities
 from mriclassify._weights._checkpoint import load_bundle, save_bundle
 from mriclassify._weights._locating import locate
+
+log = logging.getLogger("mriclassify")
 
 if TYPE_CHECKING:
     from mriclassify._evaluation import Report
@@ -332,6 +335,7 @@ class Classifier:
 
     def _take(self, bundle: Bundle) -> None:
         ready(bundle.network, self._device)
+        log.info("%s computes on %s", bundle.name, self._device)
         self._bundle = bundle
 
 

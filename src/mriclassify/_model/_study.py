@@ -246,7 +246,7 @@ def _doubts(bundle: Bundle, confidence: float, *, used: int, disagreement: float
     if confidence < bundle.uncertain_below:
         yield f"The confidence of {confidence:.2f} is below {bundle.uncertain_below:.2f}."
     if used < LEAST:
-        yield f"Only {used} slices could be used: an answer for a series needs {LEAST}."
+        yield f"Only {used} {'slice' if used == 1 else 'slices'} could be used: an answer for a series needs {LEAST}."
     if disagreement > MOST_DISAGREEMENT:
         yield f"{disagreement:.0%} of the slices that the answer rests on say something else."
 

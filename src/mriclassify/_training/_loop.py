@@ -148,6 +148,7 @@ class _Run:
         launched = "LOCAL_RANK" in os.environ
         self.accelerator = Accelerator(cpu=launched and device.type == "cpu", mixed_precision="no")
         self.device = self.accelerator.device if self.accelerator.num_processes > 1 else device
+        log.info("training on %s, %d process(es)", self.device, self.accelerator.num_processes)
         self.network, self.slices, self.options = ready(network, self.device), slices, options
         self.workers = options.workers or worker_count()
         chosen = choose_precision(precision, network=network, size=slices.preprocessing.size, device=self.device)
