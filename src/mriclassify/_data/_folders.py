@@ -9,14 +9,12 @@ from typing import TypeAlias
 from mriclassify._data._record import SPLITS, Record, absolute
 from mriclassify._errors import ClassMismatchError, DatasetError, MissingFileError
 from mriclassify._labels import Classes, listed, map_names, simplify
+from mriclassify._reading._sniffing import SUFFIXES as SCAN_SUFFIXES
 
 GroupOf: TypeAlias = Callable[[Path], str | None]
 """From the path of a slice to its patient or cluster, or None where that is unknown."""
 
-SUFFIXES = (
-    *(".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".jp2"),
-    *(".dcm", ".dicom", ".nii", ".nii.gz"),
-)
+SUFFIXES = (*sorted(SCAN_SUFFIXES), ".nii.gz")
 """The names of the kinds of file that are read; a file without a suffix is judged by its content, later."""
 
 _SPLIT_OF_FOLDER = {
@@ -132,7 +130,7 @@ def _images(folder: Path) -> list[Path]:
         found = f"only files of other kinds ({listed(others)})" if files else "is empty"
         raise DatasetError(
             f"{folder}: the class folder holds no images: {found}. "
-            f"Read are {listed(SUFFIXES, limit=20)}, and files without a suffix. Fill or remove the folder."
+            f"Read are {listed(SUFFIXES, limit=len(SUFFIXES))}, and files without a suffix. Fill or remove the folder."
         )
     return images
 
