@@ -3,6 +3,7 @@
 import argparse
 import doctest
 import importlib
+import importlib.util
 import re
 import shutil
 import tomllib
@@ -14,6 +15,13 @@ import torch
 
 import mriclassify
 from mriclassify import _cli
+from mriclassify._model._pooling import pool
+from mriclassify._reading import Limits
+from mriclassify._reading._checks import MAX_PIXELS
+from mriclassify._reading._deflated import MAX_INFLATED
+from mriclassify._reading._nifti import MAX_VOXELS
+from mriclassify._reading._sniffing import KINDS
+from mriclassify._reading._sources import MAX_PIPED
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -113,6 +121,68 @@ def test_every_variable_of_ours_is_on_the_environment_page() -> None:
     used = set(re.findall(r'"(MRICLASSIFY_[A-Z]+)"', source))
     page = (ROOT / "docs" / "environment.md").read_text()
     assert used == set(re.findall(r"`(MRICLASSIFY_[A-Z]+)` \|", page))
+
+
+FORMATS = (ROOT / "docs" / "guides" / "reading.md").read_text(encoding="utf-8")
+PICTURES = ROOT / "docs" / "pictures"
+
+
+def table_under(heading: str) -> list[list[str]]:
+    """Return the cells of the first table below a heading of the page on formats, without its head."""
+    (_, below) = FORMATS.split(f"\n{heading}\n")
+    rows = re.search(r"^\|[-|]+\|\n((?:^\|.*\|\n)+)", below, re.MULTILINE)
+    assert rows
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows[1].splitlines()]
+
+
+def test_the_page_on_formats_has_each_kind() -> None:
+    listed = ", ".join(row[0] for row in table_under("## What is read"))
+    assert [kind for kind in re.split(", | and ", KINDS) if kind not in listed] == []
+
+
+def test_the_page_on_formats_has_the_limits_of_the_code() -> None:
+    limits, gib = Limits(), 2**30
+    assert [row[1] for row in table_under("### Limits")] == [
+        f"{MAX_PIXELS:,}",
+        f"{MAX_VOXELS:,}",
+        f"{limits.file_bytes // gib} GiB",
+        f"{limits.volume_bytes // gib} GiB",
+        f"{MAX_INFLATED // 2**20} MiB",
+        f"{MAX_PIPED // 2**20} MiB",
+        f"{limits.total_bytes // gib} GiB",
+        f"{limits.ratio}",
+        f"{limits.files:,}",
+        f"{limits.slices:,}",
+    ]
+    assert f"{limits.download_bytes // 10**6} MB are fetched, in {limits.seconds:g} s" in FORMATS.replace("\n", " ")
+
+
+def test_the_page_on_formats_has_the_answers_of_the_rule() -> None:
+    found = [range(0), [50], range(3, 100, 10), range(45, 51), range(45, 57)]
+    rows = table_under("## One answer for a series")
+    assert len(rows) == len(found)
+    for (*_, mean, maximum, rule), slices in zip(rows, found, strict=True):
+        probabilities = np.tile([0.03, 0.97], (100, 1))
+        probabilities[list(slices)] = [0.95, 0.05]
+        answer = pool(probabilities, ("glioma", "notumor")).probabilities[0]
+        evidence = probabilities[:, 0]
+        assert [mean, maximum, rule] == [f"{value:.2f}" for value in (evidence.mean(), evidence.max(), answer)]
+
+
+def test_each_picture_is_small_shown_and_explained() -> None:
+    shown = re.findall(r"^!\[[^]]+\]\(\.\./pictures/(\w+\.png)\)\n\n\*[^*]", FORMATS, re.MULTILINE)
+    there = sorted(PICTURES.iterdir())
+    assert sorted(shown) == [path.name for path in there]
+    assert [path.name for path in there if path.stat().st_size > 60_000] == []
+
+
+def test_the_pictures_can_be_made_again(tmp_path: Path) -> None:
+    specification = importlib.util.spec_from_file_location("make_pictures", ROOT / "docs" / "make_pictures.py")
+    assert specification and specification.loader
+    script = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(script)
+    script.make_pictures(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in PICTURES.iterdir())
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -196,11 +196,7 @@ def test_one_or_two_slices_are_too_few_to_rely_on(fitted: Classifier, ill: Volum
     assert sorted(answer.resting_on) == list(range(count))
 
 
-def test_low_confidence_is_uncertain(fitted: Classifier, ill: Volume, phantom_folder: Path) -> None:
-    answer = fitted.predict_study(stack(phantom_folder, "glioma", range(10, 12)))
-    assert 0.3 < answer.probabilities["glioma"] < 0.75
-    if answer.confidence < fitted.bundle.uncertain_below:
-        assert answer.status == "uncertain"
+def test_low_confidence_is_uncertain(fitted: Classifier, ill: Volume) -> None:
     strict = Classifier("small_cnn", device="cpu")
     strict._take(fitted.bundle.with_changes(uncertain_below=1.0))
     sure = strict.predict_study(ill)

@@ -9,13 +9,10 @@ from typing import TypeAlias
 from mriclassify._data._record import SPLITS, Record, absolute
 from mriclassify._errors import ClassMismatchError, DatasetError, MissingFileError
 from mriclassify._labels import Classes, listed, map_names, simplify
-from mriclassify._reading._sniffing import SUFFIXES as SCAN_SUFFIXES
+from mriclassify._suffixes import SUFFIXES, claims_scan
 
 GroupOf: TypeAlias = Callable[[Path], str | None]
 """From the path of a slice to its patient or cluster, or None where that is unknown."""
-
-SUFFIXES = (*sorted(SCAN_SUFFIXES), ".nii.gz")
-"""The names of the kinds of file that are read; a file without a suffix is judged by its content, later."""
 
 _SPLIT_OF_FOLDER = {
     "train": "train",
@@ -130,7 +127,8 @@ def _images(folder: Path) -> list[Path]:
         found = f"only files of other kinds ({listed(others)})" if files else "is empty"
         raise DatasetError(
             f"{folder}: the class folder holds no images: {found}. "
-            f"Read are {listed(SUFFIXES, limit=len(SUFFIXES))}, and files without a suffix. Fill or remove the folder."
+            f"Read are {listed(sorted(SUFFIXES), limit=len(SUFFIXES))}, and files without a suffix. "
+            "Fill or remove the folder."
         )
     return images
 
@@ -148,7 +146,7 @@ def _is_image(name: str) -> bool:
     lower = name.lower()
     # DICOM exports name files by their UID, so that the last number looks like a suffix.
     suffix = re.sub(r"^\.[0-9]+$", "", Path(lower).suffix)
-    return lower.endswith(SUFFIXES) or (not suffix and lower != "dicomdir")
+    return claims_scan(lower) or (not suffix and lower != "dicomdir")
 
 
 def _is_hidden(name: str) -> bool:

@@ -6,7 +6,8 @@ import stat
 from pathlib import Path
 
 from mriclassify._errors import MissingFileError, ReadError, UnreadableFileError
-from mriclassify._reading._sniffing import HEAD_SIZE, claims_scan, sniff
+from mriclassify._reading._sniffing import HEAD_SIZE, sniff
+from mriclassify._suffixes import claims_scan
 
 _DIGITS = re.compile("([0-9]+)")
 

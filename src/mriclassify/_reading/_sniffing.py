@@ -2,31 +2,10 @@
 
 import re
 import zlib
-from pathlib import PurePosixPath
 
 HEAD_SIZE = 4096
 """Bytes that decide the kind: DICOM's magic is at 128, NIfTI-1's at 344, and behind gzip a NIfTI header of
 540 bytes needs some more."""
-
-SUFFIXES = frozenset(
-    {
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".tif",
-        ".tiff",
-        ".bmp",
-        ".dib",
-        ".gif",
-        ".webp",
-        ".jp2",
-        ".j2k",
-    }
-    | {".pbm", ".pgm", ".ppm", ".pnm", ".dcm", ".dicom", ".ima", ".nii"}
-)
-"""Suffixes by which a file claims to be one of the kinds; so does .nii.gz."""
 
 KINDS = "JPEG, PNG, TIFF, BMP, GIF, WebP, JPEG 2000, PNM, DICOM and NIfTI"
 
@@ -102,14 +81,3 @@ def gunzipped(head: bytes) -> bytes:
 def is_zip(head: bytes) -> bool:
     """Whether a file that begins with `head` is a ZIP archive, or one of the kinds built on it."""
     return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
-
-
-def claims_scan(name: str) -> bool:
-    """Whether a file's name says that it is of one of the kinds.
-
-    Example:
-        >>> claims_scan("IM-0001.DCM"), claims_scan("README")
-        (True, False)
-    """
-    lower = name.lower()
-    return lower.endswith(".nii.gz") or PurePosixPath(lower).suffix in SUFFIXES

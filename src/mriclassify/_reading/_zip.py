@@ -16,7 +16,7 @@ from mriclassify._errors import UnsupportedFormatError
 from mriclassify._reading._foreign import damaged
 from mriclassify._reading._limits import Limits
 from mriclassify._reading._shelf import Single, TooMuchError
-from mriclassify._reading._sniffing import claims_scan
+from mriclassify._suffixes import claims_scan
 
 _ERRORS = (zipfile.BadZipFile, zipfile.LargeZipFile)
 
