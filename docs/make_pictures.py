@@ -28,7 +28,8 @@ DICOM = SCANS / "mni152_ventricles.dcm"
 SLAB = SCANS / "colin27_slab.nii.gz"
 COLOURS = 32
 """Greys and letters need no more, and the files stay small."""
-LARGEST_SIDE = 860
+LARGEST_SIDE = 1000
+"""Pixels."""
 
 Picture = NDArray[np.generic]
 Panel = tuple[str, Picture, tuple[float, float]]
@@ -105,8 +106,8 @@ def rescale() -> list[Panel]:
     return [
         ("stored, slope 0.5", stored[0], common),
         ("stored, slope 0.2", stored[1], common),
-        ("mriclassify", scans[0].pixels, highest),
-        ("mriclassify", scans[1].pixels, highest),
+        ("mriclassify, values", scans[0].pixels, highest),
+        ("mriclassify, values", scans[1].pixels, highest),
     ]
 
 
@@ -186,7 +187,7 @@ def _draw(panels: Sequence[Panel], path: Path) -> None:
         place.set_title(title, fontsize=8, family="monospace" if "(" in title or "[" in title else None)
         place.axis("off")
     stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=100)
+    figure.savefig(stream, format="png", dpi=95)
     _save_small(stream, path)
 
 
