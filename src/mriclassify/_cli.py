@@ -117,7 +117,7 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("scans", nargs="+", metavar="SCAN", help="a file, a folder that is walked, or a pattern; with --study a series")
+    parser.add_argument("scans", nargs="+", metavar="SCAN", help="a file, a folder or a pattern; with --study a series")
     _model_arguments(parser)
     parser.add_argument(
         "--axis", type=int, choices=(0, 1, 2), default=2, help="of a volume: 0 sagittal, 1 coronal, 2 axial"

@@ -5,6 +5,7 @@
     │   ├── MissingFileError (FileNotFoundError)
     │   ├── UnreadableFileError (OSError)      the system refused to open or read it
     │   ├── UnsupportedFormatError             of a kind that is not read, or not an image at all
+    │   │   └── TooMuchError                   more files, slices or bytes than are read
     │   ├── DamagedFileError                   of a known kind, but cut off or broken
     │   └── PixelError                         decoded, but the pixels can't be a slice
     ├── DatasetError (ValueError)              a folder, table or dataset is not as expected
@@ -49,6 +50,10 @@ class UnreadableFileError(ReadError, OSError):
 
 class UnsupportedFormatError(ReadError):
     """The source is of a kind that mriclassify does not read, or not an image at all."""
+
+
+class TooMuchError(UnsupportedFormatError):
+    """A folder, an archive or a file holds, or claims, more than is read: files, slices or bytes."""
 
 
 class DamagedFileError(ReadError):

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING
 
 from mriclassify._errors import OutputError
@@ -23,26 +24,33 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         OutputError: the folder or the file can't be written.
     """
     target = Path(path)
-    if target.is_dir():
-        raise OutputError(f"{target} is a folder: expected the name of a file to write.")
-    if target.exists() and not target.is_file():
-        # Moving a file over a device or a pipe would take it away from everybody: /dev/null, say.
-        raise OutputError(f"{target} is a device or pipe: expected the name of a file to write.")
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    # A name for this block alone: threads, processes and other machines may be writing the same file.
+    part = target.parent / f".{target.name[:40]}.{token_hex(8)}.part"
     try:
+        _refuse_other_kinds(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         yield part
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.replace(target)
+    except OutputError:
+        raise
     except OSError as error:
         raise OutputError(
             f"{target} can't be written: {error.strerror or error}. Choose another place, or make room or rights there."
         ) from error
     finally:
         # Missing after a move; and where the folder itself is no folder, nothing was left behind.
-        if part.parent.is_dir():
-            part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
+
+
+def _refuse_other_kinds(target: Path) -> None:
+    if target.is_dir():
+        raise OutputError(f"{target} is a folder: expected the name of a file to write.")
+    if target.exists() and not target.is_file():
+        # Moving a file over a device or a pipe would take it away from everybody: /dev/null, say.
+        raise OutputError(f"{target} is a device or pipe: expected the name of a file to write.")
 
 
 def write_tensors(

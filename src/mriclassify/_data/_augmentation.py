@@ -68,7 +68,7 @@ class Augmentation:
         limits = {"flip": 1.0, "scale": 0.9, "translation": 0.5, "contrast": 0.9}
         for name in self.__dataclass_fields__:
             value, limit = getattr(self, name), limits.get(name, math.inf)
-            if not 0 <= value <= limit:
+            if not (0 <= value <= limit and math.isfinite(value)):
                 raise OptionError(f"augmentation {name} must lie in 0..{limit:g}, not {value}")
 
     def __call__(self, images: Images, generator: torch.Generator) -> Images:

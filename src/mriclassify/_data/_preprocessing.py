@@ -110,7 +110,8 @@ class Preprocessing:
             low, high = window
         else:
             low, high = _foreground_percentiles(pixels, PERCENTILES if self.window == "dicom" else self.window)
-        scaled = (pixels - np.float32(low)) * np.float32(1 / (high - low))
+        # A blank slice, which no file can be (see read_slice) but an array may, becomes a black image.
+        scaled = (pixels - np.float32(low)) * np.float32(1 / (high - low) if high > low else 0)
         return np.clip(scaled, 0, HEADROOM, out=scaled)
 
     def frame(self, windowed: NDArray[np.float32]) -> Frame:

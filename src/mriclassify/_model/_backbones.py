@@ -7,9 +7,11 @@ group `mriclassify.backbones` (name -> callable that returns such a module).
 
 import logging
 import os
+import re
 from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError
@@ -19,6 +21,7 @@ from torchvision import models
 
 from mriclassify._environment import offline
 from mriclassify._errors import DownloadError, NetworkError, OfflineError, OptionError
+from mriclassify._model._parameters import load_strictly
 from mriclassify._model._small_cnn import SmallCNN
 
 log = logging.getLogger("mriclassify")
@@ -29,6 +32,17 @@ NATIVE_SIZE = 224
 NATIVE_SIZE_ONLY = ("vit_", "maxvit_")
 """Torchvision's models of these families have the image's size built into their weights."""
 WITHOUT_AUXILIARY_HEADS = ("googlenet", "inception_v3")
+
+HEADS = ("fc.", "classifier.", "head.", "heads.", "aux1.", "aux2.", "AuxLogits.")
+"""What torchvision calls the heads, also auxiliary ones, which a backbone has lost."""
+COUNTER = "num_batches_tracked"
+"""How often batch normalisation was trained: of no effect here, and missing from torchvision's older files."""
+OLD_NAMES = (
+    (re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)"), r"\1\2"),
+    (re.compile(r"\.mlp\.linear_1\."), ".mlp.0."),
+    (re.compile(r"\.mlp\.linear_2\."), ".mlp.3."),
+)
+"""Names in torchvision's files of DenseNet and ViT, and what its modules call them since."""
 
 
 def list_backbones() -> tuple[str, ...]:
@@ -84,16 +98,18 @@ def load_pretrained(backbone: nn.Module, name: str, *, source: str | os.PathLike
     else:
         state, origin = _file_state(Path(source)), str(source)
     expected = backbone.state_dict()
-    # What the backbone has no place for is its lost head, or an auxiliary one; what it lacks is an error below.
-    state = {key: _as_stem(value, expected[key]) for key, value in state.items() if key in expected}
-    missing = [key for key in expected if key not in state]
-    wrong = [key for key in expected if key in state and state[key].shape != expected[key].shape]
-    if missing or wrong:
-        raise NetworkError(
-            f"{origin} do not fit the backbone {name}: {len(missing)} parameters are missing "
-            f"({', '.join(missing[:3]) or 'none'}), {len(wrong)} have another shape ({', '.join(wrong[:3]) or 'none'})"
-        )
-    backbone.load_state_dict({key: value.to(expected[key].dtype) for key, value in state.items()}, strict=True)
+    state = {_today(key): value for key, value in state.items()}
+    state = {key: _as_stem(value, expected[key]) if key in expected else value for key, value in state.items()}
+    problems = {
+        "are missing": [key for key in expected if key not in state and not key.endswith(COUNTER)],
+        "have another shape": [key for key in expected if key in state and state[key].shape != expected[key].shape],
+        # A deeper network of the same family has all that a shallower one asks for, and more.
+        "are of another network": [key for key in state if key not in expected and not key.startswith(HEADS)],
+    }
+    if any(problems.values()):
+        counts = (f"{len(keys)} parameters {what} ({', '.join(keys[:3])})" for what, keys in problems.items() if keys)
+        raise NetworkError(f"{origin} do not fit the backbone {name}: {'; '.join(counts)}")
+    load_strictly(backbone, {key: state.get(key, value) for key, value in expected.items()})
 
 
 def feature_count(backbone: nn.Module, *, channels: int, size: int) -> int:
@@ -107,18 +123,22 @@ def feature_count(backbone: nn.Module, *, channels: int, size: int) -> int:
     try:
         with torch.inference_mode():
             features = backbone.eval()(torch.zeros(2, channels, size, size, device=first.device))
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+    # AssertionError: torchvision's own checks of shapes are assertions.
+    except (RuntimeError, ValueError, TypeError, IndexError, AssertionError) as error:
         raise NetworkError(
             f"{type(backbone).__name__} fails on images of shape (2, {channels}, {size}, {size}): {error}"
         ) from error
     finally:
         backbone.train(training)
-    if not isinstance(features, torch.Tensor) or features.ndim != 2 or len(features) != 2:
-        shape = tuple(features.shape) if isinstance(features, torch.Tensor) else type(features).__name__
+    if not _are_features(features, count=2):
+        found = type(features).__name__
+        if isinstance(features, torch.Tensor):
+            found = f"{tuple(features.shape)} of {str(features.dtype).removeprefix('torch.')}"
         raise NetworkError(
-            f"a backbone must return features (batch, d), but {type(backbone).__name__} returned {shape} for 2 images"
+            f"a backbone must return features (batch, d) of floating point, "
+            f"but {type(backbone).__name__} returned {found} for 2 images"
         )
-    return features.shape[1]
+    return int(features.shape[1])
 
 
 def stem_channels(backbone: nn.Module) -> int:
@@ -181,6 +201,23 @@ def _sum_stem(backbone: nn.Module) -> None:
     backbone.set_submodule(path, new)
 
 
+def _are_features(value: object, *, count: int) -> bool:
+    return (
+        isinstance(value, torch.Tensor)
+        and value.ndim == 2
+        and value.shape[0] == count
+        and value.shape[1] > 0
+        and value.is_floating_point()
+    )
+
+
+def _today(key: str) -> str:
+    """Return what torchvision's module calls a parameter that its file may give an older name."""
+    for old, new in OLD_NAMES:
+        key = old.sub(new, key)
+    return key
+
+
 def _as_stem(value: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
     one_channel = torch.Size([*value.shape[:1], 1, *value.shape[2:]])
     if value.ndim == 4 and value.shape[1] == 3 and expected.shape == one_channel:
@@ -207,7 +244,8 @@ def _imagenet_state(name: str) -> Mapping[str, torch.Tensor]:
         # check_hash: the first eight digits of the sha256 are part of torchvision's file names.
         # weights_only: tensors are read, no code is run.
         return weights.get_state_dict(progress=False, check_hash=True, weights_only=True, map_location="cpu")  # type: ignore[no-any-return]
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+        # The last two: the file was there already, laid by hand, and is empty or something else.
         raise DownloadError(f"the ImageNet weights of {name} could not be fetched ({error}). {by_hand}") from error
 
 

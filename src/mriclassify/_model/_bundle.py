@@ -48,6 +48,8 @@ class Bundle:
     def __post_init__(self) -> None:
         if not 0 <= self.uncertain_below <= 1:
             raise OptionError(f"uncertain_below must lie in 0..1, not {self.uncertain_below}")
+        if len(set(self.classes)) != len(self.classes):
+            raise OptionError(f"classes must have different names, not {', '.join(self.classes)}")
 
     def image(self, scan: Slice) -> NDArray[np.float32]:
         """Return what the network sees of a slice: (1, size, size), 0..1.5."""
@@ -66,7 +68,7 @@ class Bundle:
     def _answer(self, probabilities: Probabilities, *, source: str, notes: tuple[str, ...], device: str) -> Prediction:
         best = int(probabilities.argmax())
         confidence = float(probabilities[best])
-        unsure = confidence < self.uncertain_below
+        unsure = not confidence >= self.uncertain_below  # so that NaN is unsure as well
         reasons = notes
         if unsure:
             reasons = (*notes, f"The confidence of {confidence:.2f} is below {self.uncertain_below:.2f}.")

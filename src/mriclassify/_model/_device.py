@@ -24,7 +24,7 @@ def choose_device(name: str = "auto") -> torch.device:
         DeviceError: no such device here; the message names those that exist.
     """
     if name == "auto":
-        name = os.environ.get("MRICLASSIFY_DEVICE", "auto")
+        name = os.environ.get("MRICLASSIFY_DEVICE") or "auto"
     there = available_devices()
     if name == "auto":
         return torch.device(there[0])

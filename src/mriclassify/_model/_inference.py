@@ -26,11 +26,12 @@ def infer(network: Network, images: Images, *, precision: Precision = "fp32") ->
     try:
         with autocast(device, precision):
             outputs = network(images.to(device, memory_format=torch.channels_last, non_blocking=True))
+        return Outputs(*(tensor.float().cpu() for tensor in outputs))
     except torch.OutOfMemoryError:
         if len(images) == 1:
             raise
-        half = len(images) // 2
-        log.warning("a batch of %d does not fit into the memory of %s: trying %d", len(images), device, half)
-        parts = [infer(network, part, precision=precision) for part in (images[:half], images[half:])]
-        return Outputs(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
-    return Outputs(*(tensor.float().cpu() for tensor in outputs))
+    # Out here the error is gone, and with it what its traceback held: the activations that filled the memory.
+    half = len(images) // 2
+    log.warning("a batch of %d does not fit into the memory of %s: trying %d", len(images), device, half)
+    parts = [infer(network, part, precision=precision) for part in (images[:half], images[half:])]
+    return Outputs(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))

@@ -37,9 +37,12 @@ class Prediction:
         return asdict(self) | {"reasons": list(self.reasons)}
 
     def to_json(self) -> str:
-        """Return the fields as one line of JSON."""
-        return json.dumps(self.to_dict(), ensure_ascii=False)
+        """Return the fields as one line of JSON that any program can write in UTF-8."""
+        text = json.dumps(self.to_dict(), ensure_ascii=False)
+        # A file's name may have bytes that are no text: they become escapes, which JSON reads as the same name.
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
     def __str__(self) -> str:
         answer = "error" if self.label is None else f"{self.label} {self.confidence:.3f} {self.status}"
-        return " · ".join([f"{self.source}: {answer}", *self.reasons])
+        text = " · ".join([f"{self.source}: {answer}", *self.reasons])
+        return " ".join(text.splitlines())  # names and messages may have line breaks

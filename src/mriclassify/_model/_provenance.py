@@ -62,4 +62,9 @@ def fingerprints(paths: Sequence[Path]) -> Fingerprints:
 
 def group_hashes(groups: Iterable[str]) -> set[str]:
     """Return 12 hex digits for each different group."""
-    return {hashlib.blake2b(group.encode(), digest_size=6).hexdigest() for group in groups}
+    return {hashlib.blake2b(_bytes(group), digest_size=6).hexdigest() for group in groups}
+
+
+def _bytes(name: str) -> bytes:
+    # Groups are named after files, and the system lets those have bytes that are no UTF-8.
+    return name.encode("utf-8", "surrogatepass")

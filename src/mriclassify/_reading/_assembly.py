@@ -8,13 +8,20 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 import numpy as np
 from PIL import Image
 
-from mriclassify._errors import DamagedFileError, OptionError, PixelError, ReadError, UnsupportedFormatError
+from mriclassify._errors import (
+    DamagedFileError,
+    OptionError,
+    PixelError,
+    ReadError,
+    TooMuchError,
+    UnsupportedFormatError,
+)
 from mriclassify._reading._checks import check_axis, whole
 from mriclassify._reading._folders import list_scans
 from mriclassify._reading._limits import Limits
 from mriclassify._reading._pictures import count_pages
 from mriclassify._reading._raw import Raw
-from mriclassify._reading._shelf import Folder, Shelf, Single, TooMuchError
+from mriclassify._reading._shelf import Folder, Shelf, Single
 from mriclassify._reading._slice import read_memory, read_stream, refuse_unknown
 from mriclassify._reading._sniffing import HEAD_SIZE, is_zip, sniff
 from mriclassify._reading._sources import Source, content_of, head_of, is_path, is_tensor, is_url, name_of

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 
 from pydicom.dataset import Dataset
 
-from mriclassify._errors import DamagedFileError, ReadError, UnsupportedFormatError
+from mriclassify._errors import DamagedFileError, ReadError, TooMuchError, UnsupportedFormatError
 from mriclassify._reading._dicom import DICOM_ERRORS, frames, parse
 from mriclassify._reading._foreign import damaged, quiet
 from mriclassify._reading._geometry import Vector, along, gaps, normal_of, parallel
 from mriclassify._reading._groups import group_of, numbers
-from mriclassify._reading._shelf import Shelf, TooMuchError
+from mriclassify._reading._shelf import Shelf
 from mriclassify._reading._sniffing import HEAD_SIZE, is_zip, sniff
 from mriclassify._reading._sources import head_of
 from mriclassify._reading._suspicion import is_mr

@@ -6,12 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from mriclassify._errors import UnsupportedFormatError
 from mriclassify._reading._sources import opened
-
-
-class TooMuchError(UnsupportedFormatError):
-    """All files together are more than is read, so that the next one need not be tried."""
 
 
 class Shelf(Protocol):

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
-from mriclassify._errors import UnsupportedFormatError
+from mriclassify._errors import TooMuchError, UnsupportedFormatError
 from mriclassify._reading._foreign import damaged
 from mriclassify._reading._limits import Limits
-from mriclassify._reading._shelf import Single, TooMuchError
+from mriclassify._reading._shelf import Single
 from mriclassify._suffixes import claims_scan
 
 _ERRORS = (zipfile.BadZipFile, zipfile.LargeZipFile)

@@ -18,6 +18,7 @@ from mriclassify._model._backbones import build_backbone
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._calibration import Temperature
 from mriclassify._model._network import Network
+from mriclassify._model._parameters import load_strictly
 from mriclassify._model._provenance import Provenance
 from mriclassify._output import write_tensors
 
@@ -27,6 +28,20 @@ NETWORK = "network."
 SLICES = "provenance.slices"
 
 Tensors = dict[str, torch.Tensor]
+
+KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "name": str,
+    "backbone": str,
+    "channels": int,
+    "classes": list,
+    "preprocessing": dict,
+    "temperature": (int, float),
+    "uncertain_below": (int, float),
+    "provenance": dict,
+    "metrics": dict,
+    "summary": str,
+}
+PROVENANCE_KINDS: Mapping[str, type] = {"groups": list, "split": str, "created": str, "versions": dict}
 
 
 def save_bundle(bundle: Bundle, path: str | os.PathLike[str], *, half: bool = False) -> None:
@@ -53,8 +68,9 @@ def load_bundle(path: str | os.PathLike[str], *, backbone: nn.Module | None = No
     file = Path(path)
     header, tensors = _read(file)
     try:
+        _check_kinds(header, KINDS)
         bundle = _empty_bundle(header, file, backbone=backbone)
-        provenance = _provenance(header["provenance"], tensors.pop(SLICES).numpy().view(np.uint64))
+        provenance = _provenance(header["provenance"], tensors.pop(SLICES))
     except KeyError as error:
         raise CheckpointError(f"{file}: the entry {error} is missing from it. {REMEDY}") from error
     except (TypeError, ValueError) as error:
@@ -68,7 +84,10 @@ REMEDY = "Save or download it again."
 
 def _stored(value: torch.Tensor, *, half: bool) -> torch.Tensor:
     value = value.detach().cpu().contiguous()
-    return value.half() if half and value.is_floating_point() else value.clone()
+    if half and value.is_floating_point() and (small := value.half()).isfinite().all():
+        return small
+    # Beyond 65,504, where half precision ends, as some variances of batch normalisation are: stored as it is.
+    return value.clone()
 
 
 def _header(bundle: Bundle) -> dict[str, Any]:
@@ -110,7 +129,7 @@ def _read(file: Path) -> tuple[Mapping[str, Any], Tensors]:
     try:
         header = json.loads(text)
         schema = header["schema"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise CheckpointError(f"{file}: its header is not JSON with a schema version. {REMEDY}") from error
     if schema != SCHEMA:
         raise CheckpointError(
@@ -131,6 +150,12 @@ def _refusal(file: Path, error: Exception) -> str:
     return f"{file} is not a whole safetensors file ({error}): it is of another kind, or cut off. {REMEDY}"
 
 
+def _check_kinds(values: Mapping[str, Any], kinds: Mapping[str, type | tuple[type, ...]]) -> None:
+    for name, kind in kinds.items():
+        if not isinstance(values[name], kind):
+            raise TypeError(f"{name} can't be a {type(values[name]).__name__}")
+
+
 def _empty_bundle(header: Mapping[str, Any], file: Path, *, backbone: nn.Module | None) -> Bundle:
     preprocessing = Preprocessing(
         size=header["preprocessing"]["size"],
@@ -138,18 +163,22 @@ def _empty_bundle(header: Mapping[str, Any], file: Path, *, backbone: nn.Module 
         crop=header["preprocessing"]["crop"],
     )
     name, classes = header["backbone"], tuple(header["classes"])
+    if not all(isinstance(label, str) for label in classes):
+        raise TypeError("classes must be names")
     if backbone is None and name.startswith("custom:"):
         raise CheckpointError(
             f"{file} was trained with a backbone of the user's own ({name}): "
             f"pass it, from_pretrained({str(file)!r}, backbone=...)"
         )
     try:
-        network = Network(
-            backbone if backbone is not None else build_backbone(name, size=preprocessing.size),
-            classes=len(classes),
-            channels=header["channels"],
-            size=preprocessing.size,
-        )
+        # The random weights that a module begins with are overwritten: the caller's generator is left alone.
+        with torch.random.fork_rng(devices=[]):
+            network = Network(
+                backbone if backbone is not None else build_backbone(name, size=preprocessing.size),
+                classes=len(classes),
+                channels=header["channels"],
+                size=preprocessing.size,
+            )
     except MriClassifyError as error:
         raise CheckpointError(f"{file}: its network can't be built: {error}") from error
     return Bundle(
@@ -165,9 +194,13 @@ def _empty_bundle(header: Mapping[str, Any], file: Path, *, backbone: nn.Module 
     )
 
 
-def _provenance(header: Mapping[str, Any], slices: np.ndarray[Any, np.dtype[np.uint64]]) -> Provenance:
+def _provenance(header: Mapping[str, Any], slices: torch.Tensor) -> Provenance:
+    _check_kinds(header, PROVENANCE_KINDS)
+    if slices.dtype != torch.int64 or slices.ndim != 1:
+        raise TypeError(f"{SLICES} can't be {slices.dtype} of shape {tuple(slices.shape)}")
     return Provenance(
-        slices=slices,
+        # A copy: the tensor lies in the mapped file, and dies with it if somebody cuts that short.
+        slices=slices.numpy().view(np.uint64).copy(),
         groups=tuple(header["groups"]),
         split=header["split"],
         created=header["created"],
@@ -181,8 +214,13 @@ def _fill(network: nn.Module, tensors: Tensors, file: Path) -> None:
         "misses": expected.keys() - tensors.keys(),
         "has, unasked,": tensors.keys() - expected.keys(),
         "has in another shape": {k for k in expected.keys() & tensors.keys() if expected[k].shape != tensors[k].shape},
+        "has in another kind of number": {
+            k
+            for k in expected.keys() & tensors.keys()
+            if expected[k].is_floating_point() != tensors[k].is_floating_point()
+        },
         "has NaN or infinity in": {k for k, value in tensors.items() if not value.isfinite().all()},
     }.items():
         if keys:
             raise CheckpointError(f"{file} {problem} {len(keys)} of the network's tensors, as {min(keys)}. {REMEDY}")
-    network.load_state_dict({key: value.to(expected[key].dtype) for key, value in tensors.items()}, strict=True)
+    load_strictly(network, tensors)

@@ -5,22 +5,27 @@ from pathlib import Path
 
 from mriclassify._errors import UnknownWeightsError
 from mriclassify._weights._cache import fetch
-from mriclassify._weights._registry import WeightsRecord, find, packaged_path
+from mriclassify._weights._registry import WeightsRecord, find, is_known, packaged_path
 
 SUFFIX = ".safetensors"
 
 
 def locate(weights: str | os.PathLike[str]) -> Path:
-    """Return the file for a path, or for a name in the registry (downloaded and verified if need be).
+    """Return the file for a name in the registry (downloaded and verified if need be), or for a path.
+
+    Names win over paths: write "./default" for a folder of that name.
 
     Raises:
         UnknownWeightsError: no such file or name; or a folder without, or with several, files of weights.
         DownloadError, ChecksumError, CacheError: the weights can't be fetched.
     """
+    # Names first: a folder called "default" in the current one must not take the place of verified weights.
+    if isinstance(weights, str) and is_known(weights):
+        return file_of(find(weights))
     path = Path(weights)
-    if path.is_file():
+    if os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises OSError for a name that is too long
         return path
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112
         return _only_file(path)
     if isinstance(weights, os.PathLike) or path.suffix == SUFFIX or len(path.parts) > 1:
         raise UnknownWeightsError(f"no file of weights lies at {path}: expected one that clf.save() wrote, or a name")

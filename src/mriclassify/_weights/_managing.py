@@ -55,11 +55,11 @@ def check(name: str | None, *, write: Write) -> int:
     """Verify the weights that lie on this machine by size and sha256; return how many are not as published."""
     wrong = 0
     for record in _chosen(name):
-        path = packaged_path(record) if record.packaged else cache_folder() / record.file
-        if not path.exists():
-            write(f"{record.name}: not downloaded")
-            continue
         try:
+            path = packaged_path(record) if record.packaged else cache_folder() / record.file
+            if not path.exists():
+                write(f"{record.name}: not downloaded")
+                continue
             verify(path, sha256=record.sha256, size=record.size)
             write(f"{record.name}: as published, {path}")
         except WeightsError as error:

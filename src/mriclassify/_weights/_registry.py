@@ -174,6 +174,13 @@ def find(name: str) -> WeightsRecord:
     return load_registry().find(name)
 
 
+def is_known(name: str) -> bool:
+    """Return whether this release knows weights of that name or alias."""
+    registry = load_registry()
+    names = {record.name for record in registry.weights}
+    return name in names or name in registry.aliases or (name == "default" and registry.default is not None)
+
+
 def packaged_path(record: WeightsRecord) -> Path:
     """Return where packaged weights lie; whether the bytes are right is for the caller to verify.
 
