@@ -1,13 +1,14 @@
 """What is public: one flat sorted list, and nothing heavy behind it until it is used."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import mriclassify
 from mriclassify import _HOMES, MriClassifyError
-from mriclassify._information import information
 
 
 def test_every_exported_name_is_there() -> None:
@@ -22,6 +23,20 @@ def test_exports_are_sorted_as_ruff_sorts_them() -> None:
     assert mriclassify.__all__ == sorted(mriclassify.__all__, key=kind)
     assert set(mriclassify.__all__) == {*_HOMES, "__version__"}
     assert dir(mriclassify) == sorted(mriclassify.__all__)
+
+
+def test_type_checkers_are_told_the_same_homes() -> None:
+    tree = ast.parse(Path(mriclassify.__file__).read_text(encoding="utf-8"))
+    (block,) = (node for node in tree.body if isinstance(node, ast.If))
+    told = {
+        alias.name: node.module for node in ast.walk(block) if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
+    assert told == _HOMES
+
+
+def test_public_things_say_what_they_are() -> None:
+    for name in set(mriclassify.__all__) - {"CLASSES", "__version__"}:
+        assert getattr(mriclassify, name).__doc__, name
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
@@ -54,10 +69,3 @@ def test_light_things_load_nothing_heavy(code: str) -> None:
     )
     assert done.stdout.strip() == "[]"
     assert done.stderr == ""
-
-
-def test_information_names_versions_devices_and_weights() -> None:
-    facts = information()
-    assert facts["mriclassify"] == mriclassify.__version__
-    assert "cpu" in facts["devices"]
-    assert "in the package" in facts["weights"].values()

@@ -5,9 +5,10 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 
 from mriclassify import OutputError
-from mriclassify._output import whole_file
+from mriclassify._output import whole_file, write_tensors
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -72,3 +73,70 @@ def test_a_device_or_pipe_is_never_replaced(tmp_path: Path) -> None:
         part.write_text("in its place")
     assert (tmp_path / "pipe").is_fifo()
     assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+@pytest.mark.parametrize("length", [215, 250, 255])
+def test_any_name_that_the_system_takes_can_be_written(tmp_path: Path, length: int) -> None:
+    with whole_file(tmp_path / ("a" * length)) as part:
+        part.write_text("whole")
+    assert [path.name for path in tmp_path.iterdir()] == ["a" * length]
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "", ".", "nul\0l"])
+def test_what_can_be_no_file_is_an_output_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError), whole_file(name) as part:
+        part.write_text("nowhere")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_error_inside_is_not_told_twice(tmp_path: Path) -> None:
+    with pytest.raises(OutputError) as caught, whole_file(tmp_path / "outer") as part:
+        part.write_text("some")
+        with whole_file(tmp_path):
+            pass
+    assert str(caught.value).startswith(f"{tmp_path} is a folder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_writers_side_by_side_leave_one_of_their_files_whole(tmp_path: Path) -> None:
+    failures: list[Exception] = []
+
+    def write(letter: str) -> None:
+        try:
+            for _ in range(20):
+                with whole_file(tmp_path / "file.txt") as part:
+                    part.write_text(letter * 50_000)
+                assert len(set((tmp_path / "file.txt").read_text())) == 1
+        except (OutputError, AssertionError) as error:
+            failures.append(error)
+
+    writers = [threading.Thread(target=write, args=(letter,)) for letter in "abcd"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert failures == []
+    assert len((tmp_path / "file.txt").read_text()) == 50_000
+    assert [path.name for path in tmp_path.iterdir()] == ["file.txt"]
+
+
+def test_tensors_that_do_not_fit_on_the_disk_are_an_output_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import safetensors.torch
+    from safetensors import SafetensorError
+
+    def full(*_: object, **__: object) -> None:
+        raise SafetensorError("No space left on device")
+
+    monkeypatch.setattr(safetensors.torch, "save_file", full)
+    with pytest.raises(OutputError, match="No space left"):
+        write_tensors(tmp_path / "x.safetensors", {"x": torch.ones(2)}, metadata={})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tensors_are_readable_as_the_umask_says(tmp_path: Path) -> None:
+    write_tensors(tmp_path / "x.safetensors", {"x": torch.ones(2)}, metadata={})
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "x.safetensors").stat().st_mode == (tmp_path / "plain").stat().st_mode

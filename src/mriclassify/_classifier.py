@@ -48,8 +48,8 @@ class Classifier:
         backbone: a name in `list_backbones()`, or a `torch.nn.Module` with `forward(images) -> features`,
             images (batch, channels, size, size), features (batch, d).
         pretrained: what training starts from: "imagenet" (torchvision's weights, downloaded when `fit` is first
-            called), a safetensors file with the backbone's parameters, or None for random weights. Has no
-            meaning for `small_cnn` and for a module, which start as they are.
+            called), a safetensors file with the backbone's parameters, or None for random weights. "imagenet" has
+            no meaning for backbones that are not torchvision's, nor anything for a module: they start as they are.
         preprocessing: what is done to each slice; by default 160 pixels (224 where the backbone needs them).
         device: "auto" (CUDA, then MPS, then CPU), or a device's name.
 
@@ -91,7 +91,8 @@ class Classifier:
 
         Args:
             weights: a name in `list_weights()` (downloaded once, verified, cached; "default" lies in the
-                package), a file that `save` wrote, or a folder that holds one.
+                package), a file that `save` wrote, or a folder that holds one. A name wins over a folder of that
+                name: write "./default" for the folder.
             device: "auto", or a device's name.
             backbone: for a file trained on a module of your own: that module, built anew.
 

@@ -41,11 +41,13 @@ def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
         ) from error
     finally:
         # Missing after a move; and where the folder itself is no folder, nothing was left behind.
-        with suppress(OSError):
+        with suppress(OSError, ValueError):
             part.unlink()
 
 
 def _refuse_other_kinds(target: Path) -> None:
+    if "\0" in str(target):
+        raise OutputError(f"{str(target)!r} can't be written: no path can have a null byte.")
     if target.is_dir():
         raise OutputError(f"{target} is a folder: expected the name of a file to write.")
     if target.exists() and not target.is_file():

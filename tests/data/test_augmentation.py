@@ -71,3 +71,31 @@ def test_images_of_a_batch_are_changed_differently() -> None:
 def test_strengths_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(OptionError, match=next(iter(wrong))):
         Augmentation(**wrong)
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_strengths_that_are_no_numbers_are_refused(value: float) -> None:
+    with pytest.raises(OptionError, match="rotation"):
+        Augmentation(rotation=value)
+
+
+def test_each_image_is_changed_by_its_own_row_of_parameters() -> None:
+    augment = Augmentation(noise=0.0)
+    parameters = augment.draw(4, seeded())
+    order = torch.tensor([2, 0, 3, 1])
+    permuted = parameters._replace(**{key: getattr(parameters, key)[order] for key in parameters._fields[:-1]})
+    torch.testing.assert_close(
+        augment.apply(images()[order], permuted), augment.apply(images(), parameters)[order], atol=1e-6, rtol=1e-5
+    )
+
+
+def test_applying_leaves_its_input_alone() -> None:
+    before = images()
+    given = before.clone()
+    Augmentation()(given, seeded())
+    assert torch.equal(given, before)
+
+
+def test_all_channels_of_an_image_move_together() -> None:
+    moved = Augmentation(noise=0.0)(images().expand(-1, 3, -1, -1), seeded())
+    torch.testing.assert_close(moved[:, 0], moved[:, 2])

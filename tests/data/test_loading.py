@@ -89,3 +89,47 @@ def test_batched_cuts_the_last_short() -> None:
 
 def test_there_is_a_worker_for_each_core_within_reason() -> None:
     assert 1 <= worker_count() <= 16
+
+
+def test_an_error_of_the_source_ends_the_threads_too() -> None:
+    def numbers() -> Iterator[int]:
+        yield 1
+        raise ValueError("the source broke")
+
+    before = threading.active_count()
+    with pytest.raises(ValueError, match="the source broke"):
+        list(ordered_map(slow_square, numbers(), workers=2, ahead=4))
+    assert threading.active_count() == before
+
+
+def test_an_error_in_a_batch_ends_the_threads_and_drops_what_is_ahead() -> None:
+    begun: list[int] = []
+
+    def fails_at_two(number: int) -> int:
+        begun.append(number)
+        if number == 2:
+            raise ValueError("two")
+        time.sleep(0.01)
+        return number
+
+    before = threading.active_count()
+    batches = map_batches(fails_at_two, [[1], [2], [3] * 50], workers=1, ahead=2)
+    assert next(batches) == [1]
+    with pytest.raises(ValueError, match="two"):
+        next(batches)
+    assert threading.active_count() == before
+    assert begun.count(3) < 50
+
+
+def test_batches_are_pulled_no_further_than_ahead() -> None:
+    pulled: list[int] = []
+
+    def numbers() -> Iterator[list[int]]:
+        for number in count():
+            pulled.append(number)
+            yield [number]
+
+    batches = map_batches(slow_square, numbers(), workers=2, ahead=3)
+    assert next(batches) == [0]
+    assert len(pulled) == 1 + 3
+    batches.close()  # type: ignore[attr-defined]

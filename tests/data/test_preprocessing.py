@@ -83,3 +83,26 @@ def test_preprocessing_leaves_its_input_alone() -> None:
 def test_values_out_of_range_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(OptionError, match=next(iter(wrong))):
         Preprocessing(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [0, 5, -3])
+@pytest.mark.parametrize("crop", ["head", "none"])
+def test_a_blank_slice_is_a_black_image(value: float, crop: str) -> None:
+    image = Preprocessing(size=32, crop=crop)(np.full((40, 50), value, np.float32))  # type: ignore[arg-type]
+    assert (image == 0).all()
+
+
+def test_a_head_keeps_its_image_when_a_bright_pixel_burns() -> None:
+    # One broken pixel must not darken all others: that is what the percentiles are for.
+    burnt = head()
+    burnt[60, 50] = 1e6
+    np.testing.assert_allclose(Preprocessing()(burnt), Preprocessing()(head()), atol=HEADROOM)
+    assert np.median(np.abs(Preprocessing()(burnt) - Preprocessing()(head()))) < 0.01
+
+
+def test_frame_and_cut_agree_for_a_head_off_the_middle() -> None:
+    shifted = np.pad(head(), ((0, 80), (70, 0)))
+    preprocessing = Preprocessing(size=64)
+    frame = preprocessing.frame(preprocessing.windowed(shifted))
+    assert frame.top < 40 < frame.top + frame.side
+    assert frame.left + frame.side > 120

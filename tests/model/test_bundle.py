@@ -92,3 +92,47 @@ def test_group_hashes_do_not_hold_the_name() -> None:
     (digest,) = group_hashes(["patient 7", "patient 7"])
     assert "patient" not in digest
     assert len(digest) == 12
+
+
+def test_two_classes_of_one_name_are_refused(fitted: Classifier) -> None:
+    with pytest.raises(OptionError, match="different names"):
+        replace(fitted.bundle, classes=("glioma", "notumor", "glioma", "pituitary"))
+
+
+def test_an_answer_that_is_no_number_is_never_ok(fitted: Classifier) -> None:
+    (answer,) = decided(fitted, [float("nan"), 0.0, 0.0, 0.0])
+    assert answer.status == "uncertain"
+
+
+def test_permuting_logits_and_classes_permutes_the_answer(fitted: Classifier) -> None:
+    order = [2, 0, 3, 1]
+    logits = torch.tensor([[1.0, 4.0, 2.0, 3.0]])
+    permuted = replace(fitted.bundle, classes=tuple(fitted.classes[k] for k in order))
+    (one,) = fitted.bundle.decide(Outputs(logits, logits), sources=["x"], notes=[()], device="cpu")
+    (other,) = permuted.decide(Outputs(logits[:, order], logits), sources=["x"], notes=[()], device="cpu")
+    assert other.label == one.label
+    assert other.probabilities == pytest.approx(one.probabilities)
+
+
+def test_each_source_needs_its_row(fitted: Classifier) -> None:
+    outputs = Outputs(torch.zeros(2, 4), torch.zeros(2, 1))
+    with pytest.raises(ValueError, match="zip"):
+        fitted.bundle.decide(outputs, sources=["x"], notes=[()], device="cpu")
+
+
+@pytest.mark.parametrize("name", ["Schädel.png", "sl\udcffce.png", "two\nlines\u2028.png", 'quo"te.png'])
+def test_any_file_name_makes_one_line_and_json_in_utf_8(name: str) -> None:
+    said = Prediction(source=name, label="glioma", confidence=0.5, reasons=("Broken:\nat once.",))
+    assert json.loads(said.to_json().encode("utf-8"))["source"] == name
+    assert "\n" not in said.to_json()
+    assert len(str(said).splitlines()) == 1
+
+
+def test_groups_named_after_files_that_are_no_text_have_hashes() -> None:
+    assert len(group_hashes(["p\udcff1", "p1"])) == 2
+
+
+def test_fingerprints_do_not_mind_the_layout_in_memory() -> None:
+    pixels = np.random.default_rng(0).random((20, 30), np.float32)
+    assert fingerprint(np.asfortranarray(pixels)) == fingerprint(pixels)
+    assert fingerprint(pixels.T) != fingerprint(pixels)

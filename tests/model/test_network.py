@@ -1,5 +1,7 @@
 """Network, inference and calibration: raw numbers, the same whichever way they are asked for."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -93,6 +95,26 @@ def test_an_image_too_large_for_the_memory_is_an_error() -> None:
         infer(model, images(4))
 
 
+def test_halving_lets_go_of_what_filled_the_memory() -> None:
+    held: list[weakref.ref[torch.Tensor]] = []
+
+    class Greedy(nn.Module):
+        most = 10
+
+        def forward(self, seen: torch.Tensor) -> torch.Tensor:
+            assert all(activations() is None for activations in held)
+            activations = seen * 2
+            held.append(weakref.ref(activations))
+            if len(seen) > self.most:
+                raise torch.OutOfMemoryError("out of memory")
+            return activations.mean(dim=(2, 3))
+
+    model = network(backbone := Greedy())
+    backbone.most = 1
+    assert infer(model, images(6)).logits.shape == (6, 3)
+    assert len(held) > 6
+
+
 def test_half_precision_is_close() -> None:
     exact, half = infer(network(), images()), infer(network(), images(), precision="bf16")
     torch.testing.assert_close(exact.logits, half.logits, atol=0.05, rtol=0.05)
@@ -110,6 +132,8 @@ def test_devices_are_listed_and_others_refused(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(DeviceError, match="abacus"):
         choose_device()
     assert choose_device("cpu") == CPU  # an argument wins over the environment
+    monkeypatch.setenv("MRICLASSIFY_DEVICE", "")
+    assert choose_device() == torch.device(available_devices()[0])  # empty is unset, as elsewhere
 
 
 def test_autocast_is_off_in_full_precision() -> None:
@@ -172,3 +196,8 @@ def test_a_temperature_out_of_range_is_refused() -> None:
 
 def test_outputs_are_logits_and_features() -> None:
     assert Outputs._fields == ("logits", "features")
+
+
+def test_temperatures_can_be_fitted_on_what_inference_gives() -> None:
+    # Tensors made in inference mode refuse to take part in a gradient.
+    assert Temperature.fit(infer(network(), images(6)).logits, np.arange(6) % 3).value > 0

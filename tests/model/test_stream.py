@@ -1,5 +1,6 @@
 """Stream: every source has its answer at its place, and nothing is held that is not needed."""
 
+import threading
 from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
@@ -67,3 +68,29 @@ def test_no_source_gives_no_answer(fitted: Classifier) -> None:
 
 def test_only_errors_need_no_network(fitted: Classifier) -> None:
     assert [answer.status for answer in fitted.predict_many(["a", "b", "c"])] == ["error"] * 3
+
+
+@pytest.mark.parametrize("end", ["closed", "error"])
+def test_stopping_half_way_puts_the_torch_threads_back_and_ends_ours(
+    fitted: Classifier, parts: tuple[Dataset, Dataset], end: str
+) -> None:
+    torch_threads, threads = torch.get_num_threads(), threading.active_count()
+    paths = [*(record.path for record in parts[1]), Path("absent.png")]
+    answers = fitted.predict_many(paths, batch_size=1, workers=2, on_error="raise")
+    next(answers)
+    if end == "closed":
+        answers.close()  # type: ignore[attr-defined]
+    else:
+        with pytest.raises(ReadError):
+            list(answers)
+    assert torch.get_num_threads() == torch_threads
+    assert threading.active_count() == threads
+
+
+def test_a_source_that_breaks_is_the_callers_own_error(fitted: Classifier, parts: tuple[Dataset, Dataset]) -> None:
+    def paths() -> Iterator[Path]:
+        yield parts[1][0].path
+        raise ZeroDivisionError("the caller's own")
+
+    with pytest.raises(ZeroDivisionError):
+        list(fitted.predict_many(paths()))

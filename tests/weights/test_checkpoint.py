@@ -14,9 +14,12 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from mriclassify import CheckpointError, Classifier, Dataset, OutputError, Preprocessing, TrainingOptions
+from mriclassify._model._backbones import build_backbone
+from mriclassify._model._network import Network
 from mriclassify._weights._checkpoint import HEADER, load_bundle, save_bundle
 
 Header = dict[str, Any]
+Change = Callable[[dict[str, Any]], object]
 
 
 @pytest.fixture
@@ -25,9 +28,7 @@ def saved(fitted: Classifier, tmp_path: Path) -> Path:
     return tmp_path / "model.safetensors"
 
 
-def rewritten(
-    file: Path, *, header: Callable[[Header], object] = dict, tensors: Callable[[dict], object] = dict
-) -> Path:
+def rewritten(file: Path, *, header: Change = dict, tensors: Change = dict) -> Path:
     """Save `file` again after `header` and `tensors` have changed what is in it."""
     with safe_open(file, framework="pt") as opened:
         told = json.loads(opened.metadata()[HEADER])
@@ -67,11 +68,11 @@ def test_half_precision_halves_the_size_and_moves_no_answer(
     np.testing.assert_allclose(loaded.predict_proba(paths), fitted.predict_proba(paths), atol=5e-3)
 
 
-def drop(key: str) -> Callable[[dict], object]:
+def drop(key: str) -> Change:
     return lambda mapping: mapping.pop(key)
 
 
-def put(key: str, value: object) -> Callable[[dict], object]:
+def put(key: str, value: object) -> Change:
     return lambda mapping: mapping.update({key: value})
 
 
@@ -83,9 +84,13 @@ def put(key: str, value: object) -> Callable[[dict], object]:
         (put("network.extra", torch.ones(2)), "extra"),
         (put("network.head.bias", torch.ones(5)), r"another shape .* head\.bias"),
         (put("network.head.bias", torch.full((4,), torch.nan)), r"NaN or infinity .* head\.bias"),
+        (put("network.head.bias", torch.ones(4, dtype=torch.int32)), r"another kind of number .* head\.bias"),
+        (put("network.head.bias", torch.ones(4, dtype=torch.complex64)), r"another kind of number .* head\.bias"),
+        (put("provenance.slices", torch.ones(4)), r"provenance\.slices can't be torch\.float32"),
+        (put("provenance.slices", torch.ones(4, 2, dtype=torch.int64)), r"provenance\.slices can't be .*\(4, 2\)"),
     ],
 )
-def test_tensors_that_do_not_fit_are_named(saved: Path, change: Callable[[dict], object], message: str) -> None:
+def test_tensors_that_do_not_fit_are_named(saved: Path, change: Change, message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
         load_bundle(rewritten(saved, tensors=change))
 
@@ -104,15 +109,29 @@ def test_tensors_that_do_not_fit_are_named(saved: Path, change: Callable[[dict],
         (put("backbone", "resnet19"), "resnet19"),
         (put("classes", 3), "model.safetensors"),
         (put("channels", "one"), "model.safetensors"),
+        (put("backbone", 5), "backbone can't be a int"),
+        (put("backbone", None), "backbone can't be a NoneType"),
+        (put("name", 5), "name can't be"),
+        (put("classes", "abcd"), "classes can't be a str"),
+        (put("classes", [1, 2, 3, 4]), "classes must be names"),
+        (put("classes", ["a", "b", "a", "c"]), "different names"),
+        (put("classes", []), "classes must be names"),
+        (put("metrics", []), "metrics can't be"),
+        (put("summary", None), "summary can't be"),
+        (put("uncertain_below", "low"), "uncertain_below can't be"),
+        (put("provenance", {}), "groups"),
+        (put("provenance", {"groups": "abc", "split": "", "created": "", "versions": {}}), "groups can't be"),
+        (put("preprocessing", {"size": 64.0, "window": [1, 99], "crop": "head"}), "model.safetensors"),
+        (put("preprocessing", {"size": 64, "window": ["low", "high"], "crop": "head"}), "model.safetensors"),
     ],
 )
-def test_a_header_that_makes_no_sense_is_refused(saved: Path, change: Callable[[dict], object], message: str) -> None:
+def test_a_header_that_makes_no_sense_is_refused(saved: Path, change: Change, message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
         load_bundle(rewritten(saved, header=change))
 
 
 def test_a_header_that_is_not_json_is_refused(saved: Path) -> None:
-    for text in ("{", "[1]", "null", '"text"'):
+    for text in ("{", "[1]", "null", '"text"', "[" * 100_000):
         save_file(load_file(saved), saved, metadata={HEADER: text})
         with pytest.raises(CheckpointError, match="header"):
             load_bundle(saved)
@@ -145,6 +164,62 @@ def test_a_file_cut_off_anywhere_is_refused(saved: Path, kept: int) -> None:
         load_bundle(saved)
 
 
+def test_no_header_of_other_kinds_is_anything_but_a_checkpoint_error(saved: Path) -> None:
+    tensors = load_file(saved)
+    with safe_open(saved, framework="pt") as opened:
+        told = json.loads(opened.metadata()[HEADER])
+    places = [(told, key) for key in told] + [
+        (told[part], key) for part in ("preprocessing", "provenance") for key in told[part]
+    ]
+    for holder, key in places:
+        right = holder[key]
+        for wrong in (None, -1, 10**30, "", [], [[1]], {"x": 1}, float("nan")):
+            holder[key] = wrong
+            save_file(tensors, saved, metadata={HEADER: json.dumps(told)})
+            try:
+                loaded = load_bundle(saved)
+            except CheckpointError as error:
+                assert "model.safetensors" in str(error)
+            else:
+                # What is let in is of the right kind, and no answer depends on it.
+                assert type(wrong) is type(right)
+                assert key in {"name", "summary", "metrics", "split", "created", "versions", "groups"}
+                assert loaded.classes == tuple(told["classes"])
+        holder[key] = right
+
+
+def test_the_end_of_the_file_is_not_the_end_of_a_loaded_model(saved: Path) -> None:
+    # The file is mapped while it is read. What still lay there when it is overwritten would kill the process.
+    loaded = load_bundle(saved)
+    before = loaded.provenance.slices.copy()
+    saved.write_bytes(b"")
+    np.testing.assert_array_equal(loaded.provenance.slices, before)
+    assert all(value.isfinite().all() for value in loaded.network.state_dict().values())
+
+
+def test_loading_leaves_the_callers_generator_alone(saved: Path) -> None:
+    before = torch.get_rng_state()
+    load_bundle(saved)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_what_half_precision_cannot_hold_is_stored_whole(saved: Path) -> None:
+    bundle = load_bundle(saved)
+    variance = bundle.network.get_buffer("backbone.blocks.0.1.running_var")
+    variance[0] = 1e6
+    save_bundle(bundle, saved, half=True)
+    again = load_bundle(saved).network.get_buffer("backbone.blocks.0.1.running_var")
+    assert torch.equal(again, variance)
+
+
+def test_a_network_that_asks_for_the_versions_of_its_layers_comes_back(fitted: Classifier, tmp_path: Path) -> None:
+    network = Network(build_backbone("mnasnet0_5", size=32), classes=4, channels=1, size=32)
+    bundle = fitted.bundle.with_changes(network=network, backbone="mnasnet0_5", preprocessing=Preprocessing(size=32))
+    save_bundle(bundle, tmp_path / "mnasnet.safetensors")
+    loaded = load_bundle(tmp_path / "mnasnet.safetensors").network.state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in network.state_dict().items())
+
+
 def test_random_bytes_are_refused(tmp_path: Path) -> None:
     for seed in range(20):
         (tmp_path / "x.safetensors").write_bytes(np.random.default_rng(seed).bytes(500))
@@ -158,7 +233,7 @@ class Mine(nn.Module):
         self.layer = nn.Conv2d(1, 6, 5, stride=4)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.layer(images).mean(dim=(2, 3))
+        return self.layer(images).mean(dim=(2, 3))  # type: ignore[no-any-return]
 
 
 def test_a_module_of_the_users_own_is_asked_for(parts: tuple[Dataset, Dataset], tmp_path: Path) -> None:

@@ -1,14 +1,22 @@
 """Locating and managing: names, files and folders become one verified file."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mriclassify import ChecksumError, Classifier, UnknownWeightsError, list_weights
 from mriclassify._weights import _managing as managing
+from mriclassify._weights import _registry as registry
 from mriclassify._weights._locating import file_of, locate
-from mriclassify._weights._registry import find, packaged_path
+from mriclassify._weights._registry import WeightsRecord, find, packaged_path
+
+
+def find_packaged() -> WeightsRecord:
+    record = find("default")
+    assert record.packaged
+    return record
 
 
 def test_the_default_lies_in_the_package_and_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,6 +40,23 @@ def test_a_missing_file_is_not_taken_for_a_name(missing: str | Path) -> None:
         locate(missing)
 
 
+def test_a_folder_in_the_current_one_does_not_take_the_place_of_published_weights(
+    fitted: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    fitted.save(tmp_path / "default" / "other.safetensors")
+    assert locate("default") == packaged_path(find("default"))
+    assert locate("./default") == Path("default/other.safetensors")
+    assert locate(Path("default")) == Path("default/other.safetensors")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "nul\0l", "", "x" * 300 + ".safetensors", Path("x" * 5000)])
+def test_what_can_be_no_path_is_unknown(name: str | Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UnknownWeightsError):
+        locate(name)
+
+
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     with pytest.raises(UnknownWeightsError, match="default"):
         Classifier.from_pretrained("defualt")
@@ -42,6 +67,29 @@ def test_packaged_weights_are_as_published() -> None:
     assert managing.check(None, write=lines.append) == 0
     assert len(lines) == len(list_weights())
     assert all("as published" in line or "not downloaded" in line for line in lines)
+
+
+def test_weights_missing_from_the_package_are_counted_and_the_others_still_checked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    absent = replace(find_packaged(), name="absent.test-v1", file="absent.safetensors")
+    monkeypatch.setattr(registry, "FOLDER", tmp_path)
+    monkeypatch.setattr(managing, "list_weights", lambda: (absent, absent))
+    lines: list[str] = []
+    assert managing.check(None, write=lines.append) == 2
+    assert all("installation is not whole" in line for line in lines)
+
+
+def test_weights_with_other_bytes_are_counted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    record = find_packaged()
+    whole = packaged_path(record).read_bytes()
+    monkeypatch.setattr(registry, "FOLDER", tmp_path)
+    monkeypatch.setattr(managing, "list_weights", lambda: (record,))
+    for changed in (whole[:-1], whole[:-1] + bytes([whole[-1] ^ 1])):
+        (tmp_path / record.file).write_bytes(changed)
+        lines: list[str] = []
+        assert managing.check(None, write=lines.append) == 1
+        assert "as published" not in lines[0]
 
 
 def test_the_list_is_lines_or_json() -> None:

@@ -50,6 +50,11 @@ def list_backbones() -> tuple[str, ...]:
     return tuple(sorted({*_torchvision_names(), *_registered(), "small_cnn"}))
 
 
+def has_imagenet(name: str) -> bool:
+    """Whether torchvision publishes ImageNet weights for the backbone `name`."""
+    return name in _torchvision_names()
+
+
 def natural_size(name: str) -> int:
     """Return the image side, in pixels, that suits a backbone where the caller does not choose."""
     return NATIVE_SIZE if name.startswith(NATIVE_SIZE_ONLY) else DEFAULT_SIZE
@@ -87,7 +92,7 @@ def load_pretrained(backbone: nn.Module, name: str, *, source: str | os.PathLike
         backbone: what `build_backbone(name)` returned.
         name: its name.
         source: "imagenet" (torchvision's own, downloaded once into `TORCH_HOME`), or a safetensors file with
-            the backbone's parameters; a classifier head in it is ignored.
+            the backbone's parameters; a head in it, by any name that torchvision gives heads, is ignored.
 
     Raises:
         DownloadError: torchvision's server can't be reached (OfflineError: it must not be asked).

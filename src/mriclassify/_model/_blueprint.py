@@ -9,7 +9,9 @@ from torch import nn
 from mriclassify._data._preprocessing import Preprocessing
 from mriclassify._errors import OptionError
 from mriclassify._model._backbones import (
+    IMAGENET,
     build_backbone,
+    has_imagenet,
     list_backbones,
     load_pretrained,
     natural_size,
@@ -55,7 +57,8 @@ class Blueprint:
         return cls(
             name=backbone,
             module=None,
-            pretrained=None if backbone == "small_cnn" else pretrained,
+            # Only torchvision's own have ImageNet weights that are known here; others start as they are.
+            pretrained=None if pretrained == IMAGENET and not has_imagenet(backbone) else pretrained,
             preprocessing=preprocessing or Preprocessing(size=natural_size(backbone)),
         )
 

@@ -25,6 +25,7 @@ from mriclassify._errors import TrainingError
 from mriclassify._model._device import Precision, autocast
 from mriclassify._model._inference import infer, ready
 from mriclassify._model._network import Network
+from mriclassify._model._parameters import load_strictly
 from mriclassify._shapes import Images, Logits
 from mriclassify._training._batches import Slices, augmented, image_batches, shuffled_batches
 from mriclassify._training._history import Epoch, History
@@ -106,7 +107,7 @@ def train(
             )
             if on_epoch:
                 on_epoch(epoch)
-        network.load_state_dict(state.best, strict=True)
+        load_strictly(network, state.best)
         # The temperature is for answers, and those are given in full precision.
         return TrainingResult(state.history, run.logits(validation_slices, precision="fp32"))
 
@@ -168,7 +169,7 @@ class _Run:
 
     def restore(self, state: TrainingState) -> None:
         try:
-            self.network.load_state_dict(state.weights, strict=True)
+            load_strictly(self.network, state.weights)
             restore_moments(self.optimiser, state.moments)
         except (RuntimeError, ValueError, IndexError) as error:
             raise TrainingError(f"the run in that folder was of another network ({error}): choose another") from error

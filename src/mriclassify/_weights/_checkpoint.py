@@ -163,7 +163,7 @@ def _empty_bundle(header: Mapping[str, Any], file: Path, *, backbone: nn.Module 
         crop=header["preprocessing"]["crop"],
     )
     name, classes = header["backbone"], tuple(header["classes"])
-    if not all(isinstance(label, str) for label in classes):
+    if not classes or not all(isinstance(label, str) for label in classes):
         raise TypeError("classes must be names")
     if backbone is None and name.startswith("custom:"):
         raise CheckpointError(
