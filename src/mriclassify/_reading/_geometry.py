@@ -16,6 +16,9 @@ Vector = NDArray[np.float64]
 
 _TO_RIGHT_FRONT_TOP = np.array([-1.0, -1.0, 1.0])
 
+FARTHEST = 1e6
+"""Millimetres from the origin: a position beyond a kilometre is none, and sums of such ones may overflow."""
+
 _PARALLEL = 0.99
 """Cosine of 8 degrees: slices that are tilted less against each other belong together."""
 

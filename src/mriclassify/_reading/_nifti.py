@@ -23,6 +23,7 @@ from mriclassify._errors import DamagedFileError, PixelError, UnsupportedFormatE
 from mriclassify._reading._arrays import read_array
 from mriclassify._reading._checks import check_size, place
 from mriclassify._reading._foreign import damaged, quiet
+from mriclassify._reading._geometry import FARTHEST
 from mriclassify._reading._grey import grey
 from mriclassify._reading._limits import MAX_UNPACKED
 from mriclassify._reading._plane import Plane, Triple
@@ -81,7 +82,8 @@ class Volume:
 
     def positions(self) -> tuple[float, ...]:
         """Return where each slice lies along the normal of all, in millimetres, upwards."""
-        with damaged(self.name, "NIfTI", private=True, also=_ERRORS), quiet():
+        # An absurd affine overflows inside numpy, whose warnings are not among those that are kept quiet.
+        with damaged(self.name, "NIfTI", private=True, also=_ERRORS), quiet(), np.errstate(all="ignore"):
             return self._positions()
 
     def _positions(self) -> tuple[float, ...]:
@@ -90,9 +92,10 @@ class Volume:
         across, down = (matrix[:3, other] for other in range(3) if other != axis)
         normal = np.cross(across, down)
         length = float(np.linalg.norm(normal))
-        if not 0 < length < math.inf:
+        first, step = (float(normal @ matrix[:3, column]) / (length or math.nan) for column in (3, axis))
+        # The second is no truth of NaN either.
+        if not (length < math.inf and abs(first) + self.plane.count * abs(step) < FARTHEST):
             return tuple(float(number) for number in range(self.plane.count))
-        first, step = float(normal @ matrix[:3, 3]) / length, float(normal @ matrix[:3, axis]) / length
         # The normal points either way: upwards is where the slices' numbers go.
         sign = 1 if (step > 0) == self.plane.forward[self.plane.axis] else -1
         stored = [sign * (first + number * step) for number in range(self.plane.count)]

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from mriclassify._errors import DamagedFileError, ReadError, TooMuchError, UnsupportedFormatError
 from mriclassify._reading._dicom import DICOM_ERRORS, frames, parse
 from mriclassify._reading._foreign import damaged, quiet
-from mriclassify._reading._geometry import Vector, along, gaps, normal_of, parallel
+from mriclassify._reading._geometry import FARTHEST, Vector, along, gaps, normal_of, parallel
 from mriclassify._reading._groups import group_of, numbers
 from mriclassify._reading._shelf import Shelf
 from mriclassify._reading._sniffing import HEAD_SIZE, is_zip, sniff
@@ -156,8 +156,12 @@ def _spot(header: Dataset, number: int, frame: int, *, alone: bool) -> Spot:
         is_mr=is_mr(header),
         instance=_instance(header),
         normal=normal,
-        position=None if normal is None or corner is None else along(normal, corner),
+        position=None if normal is None or corner is None or not _is_near(corner) else along(normal, corner),
     )
+
+
+def _is_near(corner: tuple[float, ...]) -> bool:
+    return max(map(abs, corner)) < FARTHEST
 
 
 def _instance(header: Dataset) -> int | None:
