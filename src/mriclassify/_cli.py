@@ -143,7 +143,7 @@ def _predict(options: argparse.Namespace) -> int:
     clf = Classifier.from_pretrained(options.weights, device=options.device)
     if options.study:
         return _predict_studies(clf, options)
-    sources = _sharded(list(expand(options.scans)), options.shard)
+    sources = _sharded([source for scan in options.scans for source in expand(scan)], options.shard)
     columns = columns_of(clf.classes)
     done = answered(options.csv, columns=columns, model=clf.bundle.name) if options.resume else set()
     answers = clf.predict_many(

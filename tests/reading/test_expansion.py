@@ -120,6 +120,16 @@ def test_an_empty_folder_is_told(tmp_path: Path) -> None:
         list(expand(tmp_path))
 
 
+def test_within_a_list_what_gives_nothing_stays_at_its_place(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    first = sorted(folder.rglob("*.png"))[0]
+    sources = [first, tmp_path / "empty", str(tmp_path / "*.dcm"), first]
+    assert list(expand(sources)) == sources
+    for source in sources[1:3]:
+        with pytest.raises(ReadError, match=r"empty|dcm"):
+            read_slice(source)
+
+
 def test_links_that_lead_back_end(folder: Path) -> None:
     for name in ("one", "two"):
         (folder / "a" / name).symlink_to(folder)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from mriclassify._errors import MissingFileError, UnsupportedFormatError
+from mriclassify._errors import MissingFileError, ReadError, UnsupportedFormatError
 from mriclassify._reading._folders import list_scans, natural_key
 from mriclassify._reading._sources import Source, is_path, is_stream, is_tensor, is_url
 
@@ -23,11 +23,12 @@ def expand(sources: Source | Iterable[Any]) -> Iterator[Source]:
     Folders give the scans in them and in their subfolders, patterns (with `*`, `?`, `[`; `**` for any
     subfolders) what they match, both in natural order and without hidden files; links to folders are not
     followed by `**`. Lists, tuples, generators and other iterables give what they hold, taken one at a time. All
-    else is a single source, even one that can't be read: reading it says why.
+    else is a single source, even one that can't be read: reading it says why. So is, within an iterable, a folder
+    without scans, or a pattern that matches nothing.
 
     Raises:
-        MissingFileError: A pattern matches nothing.
-        ReadError: There is no scan in a folder, or it may not be listed.
+        MissingFileError: `sources` is a pattern that matches nothing.
+        ReadError: `sources` is a folder in which there is no scan, or that may not be listed.
         UnsupportedFormatError: Iterables are nested more than MAX_DEPTH deep.
     """
     yield from _expand(sources, 0)
@@ -37,7 +38,7 @@ def _expand(sources: Any, depth: int) -> Iterator[Source]:
     if is_url(sources):
         yield sources
     elif is_path(sources):
-        yield from _of_path(Path(sources), sources)
+        yield from _of_path(Path(sources), sources) if depth == 0 else _or_itself(Path(sources), sources)
     elif _is_single(sources):
         yield sources
     elif depth == MAX_DEPTH:
@@ -55,6 +56,19 @@ def _is_single(source: object) -> bool:
         or is_stream(source)
         or not isinstance(source, Iterable)
     )
+
+
+def _or_itself(path: Path, source: Source) -> Iterator[Source]:
+    """Yield what `_of_path` does; what gives nothing stays itself, so that reading it can say why at its place."""
+    given = False
+    try:
+        for found in _of_path(path, source):
+            given = True
+            yield found
+    except ReadError:
+        if given:
+            raise
+        yield source
 
 
 def _of_path(path: Path, source: Source) -> Iterator[Source]:
