@@ -520,3 +520,22 @@ def test_ctrl_c_in_the_middle_of_training_keeps_the_epochs_that_are_done(phantom
     assert "Traceback" not in error.decode()
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["history.csv", "state.safetensors"]
     assert not (tmp_path / "model.safetensors").exists()
+
+
+@pytest.mark.parametrize(("more", "trained"), [([], 32), (["--with-test"], 48)])
+def test_fit_leaves_a_published_test_part_out_unless_told(
+    phantom_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], trained: int
+) -> None:
+    rows = ["path,label,group,split"]
+    for path in sorted(phantom_folder.rglob("*.png")):
+        patient = path.stem.split("_")[0]
+        rows.append(f"{path},{path.parent.name},{patient},{'test' if int(patient[-1]) > 3 else 'train'}")
+    (tmp_path / "slices.csv").write_text("\n".join(rows))
+    out = str(tmp_path / "model.safetensors")
+    fit = ["fit", str(tmp_path / "slices.csv"), "--out", out, *SMALL, "--pretrained", "none", "--epochs", "1", *more]
+    assert main(fit) == 0
+    said = capsys.readouterr().out
+    assert ("left out the published test part, 16 slices" in said) == (trained == 32)
+    evaluate = ["evaluate", str(tmp_path / "slices.csv"), "--weights", out, "--json", "--device", "cpu"]
+    assert main(evaluate) == 0
+    assert json.loads(capsys.readouterr().out)["leakage"]["slices_seen"] == trained
