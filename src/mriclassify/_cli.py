@@ -275,8 +275,10 @@ def _fit(options: argparse.Namespace) -> int:
 
 
 def _parts(data: "Dataset", *, by: Literal["group", "slice"], seed: int) -> tuple["Dataset", ...]:
+    from mriclassify._training._fitting import VALIDATION_SHARE
+
     try:
-        return data.split((0.85, 0.15), by=by, seed=seed)
+        return data.split((1 - VALIDATION_SHARE, VALIDATION_SHARE), by=by, seed=seed)
     except SplitError as error:
         raise SplitError(
             f"{error} Here: --group-pattern or a group column; --by slice; or slices of your own with --validation."

@@ -13,6 +13,24 @@ if TYPE_CHECKING:
     import torch
 
 
+def make_folder(folder: Path, what: str) -> None:
+    """Make the folder of a `what` ("report", "run"), before work is done that could not be kept.
+
+    Raises:
+        OutputError: it can't be made, or is a file.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise OutputError(
+            f"a {what} needs a folder, but {folder}, or a part of that path, is a file: choose another path"
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"{folder} can't be the folder of a {what}: {error.strerror or error}. Choose another"
+        ) from error
+
+
 @contextmanager
 def whole_file(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a path beside `path` to write to; when the block ends well it is moved to `path`, else removed.

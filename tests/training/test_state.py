@@ -10,12 +10,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from mriclassify import Epoch, History, OutputError, TrainingError
-from mriclassify._output import write_tensors
+from mriclassify._output import make_folder, write_tensors
 from mriclassify._training._state import (
     STATE_FILE,
     TrainingState,
     load_state,
-    make_folder,
     optimiser_moments,
     restore_moments,
     save_state,
@@ -139,7 +138,7 @@ def test_folder_that_cannot_be_made_is_our_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file" / "run"):
         with pytest.raises(OutputError, match="file"):
-            make_folder(folder)
+            make_folder(folder, "run")
 
 
 def test_file_of_tensors_may_be_read_by_those_whom_the_umask_lets(tmp_path: Path) -> None:

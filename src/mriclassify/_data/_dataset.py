@@ -16,6 +16,7 @@ from mriclassify._data._splitting import grouped_folds, grouped_split, sliced_fo
 from mriclassify._data._tables import read_table, write_table
 from mriclassify._errors import DatasetError, OptionError, SplitError
 from mriclassify._labels import Classes
+from mriclassify._shapes import Targets
 
 SplitBy: TypeAlias = Literal["group", "slice", "published"]
 """How a part was cut from the whole."""
@@ -326,6 +327,12 @@ class Dataset(Sequence[Record]):
                 "Complete them with with_groups(), or leave those records out with filter()."
             )
         return known
+
+
+def targets(data: Dataset, classes: Sequence[str]) -> Targets:
+    """Return each record's place among `classes`, (n,)."""
+    place = {label: number for number, label in enumerate(classes)}
+    return np.array([place[label] for label in data.labels], dtype=np.int64)
 
 
 def _refuse_repeats(records: Sequence[Record]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from mriclassify._data._dataset import Dataset
+from mriclassify._data._dataset import Dataset, targets
 from mriclassify._errors import DatasetError
 from mriclassify._evaluation._leakage import Leakage
 from mriclassify._evaluation._report import Report, make_report
@@ -40,10 +40,9 @@ def assess(
     if not read:
         raise DatasetError(f"none of the {len(data)} slices can be read; the first: {failed[0][1]}")
     known = data.subset(read)
-    place = {label: number for number, label in enumerate(bundle.classes)}
     return make_report(
         probabilities=np.array([list(answers[number].probabilities.values()) for number in read]),
-        targets=np.array([place[record.label] for record in known], dtype=np.int64),
+        targets=targets(known, bundle.classes),
         classes=bundle.classes,
         groups=_groups(known),
         split=HOW_SPLIT.get(data.split_by or "", NOT_SPLIT),

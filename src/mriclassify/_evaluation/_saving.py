@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mriclassify._errors import MissingExtraError, OutputError
+from mriclassify._errors import MissingExtraError
 from mriclassify._evaluation._plots import draw_plots
-from mriclassify._output import whole_file
+from mriclassify._output import make_folder, whole_file
 
 if TYPE_CHECKING:
     from mriclassify._evaluation._report import Report
@@ -24,7 +24,7 @@ def save_report(report: "Report", folder: Path) -> tuple[Path, ...]:
     Raises:
         OutputError: The folder is a file, or can't be written.
     """
-    _make_folder(folder)
+    make_folder(folder, "report")
     plots = _plots_if_possible(report)
     files = {
         "report.json": json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n",
@@ -64,17 +64,6 @@ def _plots_section(plots: Mapping[str, bytes]) -> str:
     # only plots of this report are shown, whatever an earlier one left in the folder
     images = [f"![{Path(name).stem.replace('_', ' ')}]({name})\n" for name in plots]
     return "\n".join(["\n## Plots\n", *images]) if images else ""
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError) as error:
-        raise OutputError(
-            f"a report needs a folder, but {folder}, or a part of that path, is a file: choose another path"
-        ) from error
-    except OSError as error:
-        raise OutputError(f"can't make the folder {folder} for the report: {error.strerror or error}") from error
 
 
 def _write(path: Path, content: bytes) -> Path:

@@ -1,11 +1,11 @@
 """Device and precision: the one place that chooses them."""
 
 import os
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 
-from mriclassify._errors import DeviceError, OptionError
+from mriclassify._errors import DeviceError
 
 Precision = Literal["fp32", "bf16", "fp16"]
 
@@ -31,17 +31,6 @@ def choose_device(name: str = "auto") -> torch.device:
     if name not in there:
         raise DeviceError(f"device {name!r} does not exist here: choose auto or one of {', '.join(there)}")
     return torch.device(name)
-
-
-def checked_precision(name: str) -> Precision:
-    """Return `name` if it is a precision.
-
-    Raises:
-        OptionError: it is not.
-    """
-    if name not in get_args(Precision):
-        raise OptionError(f"precision must be one of {', '.join(get_args(Precision))}, not {name!r}")
-    return name  # type: ignore[return-value]
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mriclassify._data._dataset import Dataset
+from mriclassify._data._dataset import Dataset, targets
 from mriclassify._data._preprocessing import Preprocessing
 from mriclassify._errors import ClassMismatchError, DatasetError
 from mriclassify._model._blueprint import Blueprint
@@ -19,7 +19,6 @@ from mriclassify._model._calibration import Temperature
 from mriclassify._model._network import Network
 from mriclassify._model._provenance import Provenance, fingerprints, group_hashes
 from mriclassify._reading import read_slice
-from mriclassify._shapes import Targets
 from mriclassify._training._batches import Slices
 from mriclassify._training._history import History
 from mriclassify._training._loop import OnEpoch, train
@@ -125,12 +124,6 @@ def _network(blueprint: Blueprint, before: Bundle | None, classes: tuple[str, ..
 
 def _slices(data: Dataset, classes: Sequence[str], preprocessing: Preprocessing) -> Slices:
     return Slices(paths=[record.path for record in data], targets=targets(data, classes), preprocessing=preprocessing)
-
-
-def targets(data: Dataset, classes: Sequence[str]) -> Targets:
-    """Return each record's place among `classes`."""
-    place = {label: number for number, label in enumerate(classes)}
-    return np.array([place[label] for label in data.labels], dtype=np.int64)
 
 
 def _digest(data: Dataset) -> str:

@@ -26,6 +26,7 @@ from mriclassify._model._device import Precision, autocast
 from mriclassify._model._inference import infer, ready
 from mriclassify._model._network import Network
 from mriclassify._model._parameters import load_strictly
+from mriclassify._output import make_folder
 from mriclassify._shapes import Images, Logits
 from mriclassify._training._batches import Slices, augmented, image_batches, shuffled_batches
 from mriclassify._training._history import Epoch, History
@@ -35,7 +36,6 @@ from mriclassify._training._schedule import learning_rate
 from mriclassify._training._state import (
     TrainingState,
     load_state,
-    make_folder,
     optimiser_moments,
     restore_moments,
     save_state,
@@ -78,7 +78,7 @@ def train(
         ReadError: a slice can't be read.
     """
     if resume:
-        make_folder(resume)
+        make_folder(resume, "run")
     state = load_state(resume, identity=identity) if resume else None
     with _frozen(network.backbone if options.freeze_backbone else None):
         run = _Run(

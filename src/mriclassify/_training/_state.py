@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
-from mriclassify._errors import OutputError, TrainingError
+from mriclassify._errors import TrainingError
 from mriclassify._model._device import Precision
 from mriclassify._output import write_tensors
 from mriclassify._training._history import Epoch, History
@@ -42,20 +42,6 @@ class TrainingState:
     precision: Precision
     scaler: Mapping[str, Any] = field(default_factory=dict)
     history: History = field(default_factory=History)
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder of a run, before an epoch is spent on what could not be kept.
-
-    Raises:
-        OutputError: it can't be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{folder} can't be the folder of a run: {error.strerror or error}. Choose another"
-        ) from error
 
 
 def save_state(state: TrainingState, folder: Path) -> None:
