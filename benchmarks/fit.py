@@ -17,11 +17,11 @@ from torch.nn import functional
 
 from mriclassify import Augmentation, Classifier, Dataset, Epoch, Preprocessing, Record, TrainingOptions
 from mriclassify._data._dataset import targets
-from mriclassify._data._loading import worker_count
 from mriclassify._labels import CLASSES
 from mriclassify._model._blueprint import Blueprint
 from mriclassify._model._device import autocast
 from mriclassify._model._inference import ready
+from mriclassify._threads import worker_count
 from mriclassify._training._batches import Slices, augmented, image_batches, shuffled_batches
 
 BATCH, VALIDATION = 32, 8

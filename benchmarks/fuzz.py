@@ -2,12 +2,12 @@
 
     python benchmarks/fuzz.py --count 20000 --seed 0
 
-Whole JPEG, PNG, TIFF, DICOM, NIfTI and ZIP files, made on the spot in several variants, are mutated by bytes (bits
-flipped, bytes replaced, pieces cut out, doubled, moved, taken from another file, lengths and sizes overwritten, the
-end cut off) and read by `read_slice` or `read_study`. Each input may take 5 s and 1 GB; the reading happens in
+Whole JPEG, PNG, TIFF, DICOM, NIfTI, MATLAB and ZIP files, made on the spot in several variants, are mutated by bytes
+(bits flipped, bytes replaced, pieces cut out, doubled, moved, taken from another file, lengths and sizes overwritten,
+the end cut off) and read by `read_slice` or `read_study`. Each input may take 5 s and 1 GB; the reading happens in
 processes of its own, whose address space is limited to 1 GB more than they have when they begin; where that is used up
-mriclassify raises UnreadableFileError, which counts as a failure here. Every outcome must be
-a Slice, a Study, or an MriClassifyError. Inputs that end otherwise are written to `--out`, and the exit status is 1.
+mriclassify raises UnreadableFileError, which counts as a failure here. Every outcome must be a Slice, a Study, or an
+MriClassifyError. Inputs that end otherwise are written to `--out`, and the exit status is 1.
 """
 
 import argparse
@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import h5py
 import nibabel as nib
 import numpy as np
 from _measuring import own_peak_megabytes
@@ -120,6 +121,16 @@ def nifti(volume: NDArray[Any], *, version: int = 1, packed: bool = False) -> by
     return gzip.compress(content, mtime=0) if packed else content
 
 
+def matlab(pixels: NDArray[Any], **options: Any) -> bytes:
+    """Return a MATLAB v7.3 file of the figshare set's kind."""
+    stream = io.BytesIO()
+    with h5py.File(stream, "w", userblock_size=512) as file:
+        file["cjdata/label"], file["cjdata/PID"] = [[2.0]], np.array([[80], [49]], np.uint16)
+        file.create_dataset("cjdata/image", data=pixels.T, **options)
+        file.create_dataset("cjdata/tumorMask", data=(pixels.T > 3000).astype(np.uint8), **options)
+    return b"MATLAB 7.3 MAT-file, HDF5 schema 1.00 .".ljust(124) + b"\0\2IM" + stream.getvalue()[128:]
+
+
 def archive(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
     """Return a ZIP file."""
     stream = io.BytesIO()
@@ -177,6 +188,11 @@ def whole_files(rng: np.random.Generator) -> dict[str, list[bytes]]:
             nifti(volume, packed=True),
             nifti(volume.astype(np.float32), version=2),
             nifti(np.stack([volume] * 2, axis=-1), packed=True),
+        ],
+        "MATLAB": [
+            matlab(pixels.astype(np.int16), compression="gzip"),
+            matlab(pixels.astype(np.int16), compression="gzip", chunks=(16, 16)),
+            matlab(pixels.astype(np.float64)),
         ],
         "ZIP": [archive(series), archive(series, zipfile.ZIP_STORED), archive(series | {"readme.txt": b"hello"})],
     }

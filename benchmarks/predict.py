@@ -19,9 +19,9 @@ import torch
 from _measuring import own_peak_megabytes, peak_megabytes, rates, together
 
 from mriclassify import Classifier
-from mriclassify._data._loading import ordered_map, worker_count
 from mriclassify._model._inference import infer
 from mriclassify._reading import list_scans, read_slice
+from mriclassify._threads import ordered_map, worker_count
 
 BATCH = 32
 

@@ -14,7 +14,7 @@ from mriclassify import UnreadableFileError
 from mriclassify._reading import read_study
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "fuzz.py"
-KINDS = {"JPEG", "PNG", "TIFF", "DICOM", "NIfTI", "ZIP"}
+KINDS = {"JPEG", "PNG", "TIFF", "DICOM", "NIfTI", "MATLAB", "ZIP"}
 
 pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="needs the repository's benchmarks")
 

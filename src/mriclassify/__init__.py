@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from mriclassify._version import __version__
 
 if TYPE_CHECKING:
+    from mriclassify._catalogue import CatalogueEntry, list_datasets
     from mriclassify._classifier import Classifier
+    from mriclassify._data._audit import Audit
     from mriclassify._data._augmentation import Augmentation
     from mriclassify._data._dataset import Dataset
     from mriclassify._data._preprocessing import Preprocessing
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
         DatasetError,
         DeviceError,
         DownloadError,
+        LeakageError,
         MissingExtraError,
         MissingFileError,
         MriClassifyError,
@@ -59,10 +62,12 @@ logging.getLogger("mriclassify").addHandler(logging.NullHandler())
 
 _ERRORS = "mriclassify._errors"
 _HOMES = {
+    "Audit": "mriclassify._data._audit",
     "Augmentation": "mriclassify._data._augmentation",
     "Bundle": "mriclassify._model._bundle",
     "CLASSES": "mriclassify._labels",
     "CacheError": _ERRORS,
+    "CatalogueEntry": "mriclassify._catalogue",
     "CheckpointError": _ERRORS,
     "ChecksumError": _ERRORS,
     "ClassMismatchError": _ERRORS,
@@ -74,6 +79,7 @@ _HOMES = {
     "DownloadError": _ERRORS,
     "Epoch": "mriclassify._training._history",
     "History": "mriclassify._training._history",
+    "LeakageError": _ERRORS,
     "MissingExtraError": _ERRORS,
     "MissingFileError": _ERRORS,
     "MriClassifyError": _ERRORS,
@@ -101,14 +107,17 @@ _HOMES = {
     "WeightsError": _ERRORS,
     "WeightsRecord": "mriclassify._weights._registry",
     "list_backbones": "mriclassify._model._backbones",
+    "list_datasets": "mriclassify._catalogue",
     "list_weights": "mriclassify._weights._registry",
 }
 
 __all__ = [
     "CLASSES",
+    "Audit",
     "Augmentation",
     "Bundle",
     "CacheError",
+    "CatalogueEntry",
     "CheckpointError",
     "ChecksumError",
     "ClassMismatchError",
@@ -120,6 +129,7 @@ __all__ = [
     "DownloadError",
     "Epoch",
     "History",
+    "LeakageError",
     "MissingExtraError",
     "MissingFileError",
     "MriClassifyError",
@@ -148,6 +158,7 @@ __all__ = [
     "WeightsRecord",
     "__version__",
     "list_backbones",
+    "list_datasets",
     "list_weights",
 ]
 

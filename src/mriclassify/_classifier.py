@@ -45,11 +45,11 @@ class Classifier:
     A new classifier is untrained; `fit` it, or take one that is trained by `Classifier.from_pretrained()`.
 
     Args:
-        backbone: a name in `list_backbones()`, or a `torch.nn.Module` with `forward(images) -> features`,
-            images (batch, channels, size, size), features (batch, d).
-        pretrained: what training starts from: "imagenet" (torchvision's weights, downloaded when `fit` is first
-            called), a safetensors file with the backbone's parameters, or None for random weights. "imagenet" has
-            no meaning for backbones that are not torchvision's, nor anything for a module: they start as they are.
+        backbone: a name in `list_backbones()`, "timm/<model>" (extra `timm`), or a `torch.nn.Module` with
+            `forward(images) -> features`, images (batch, channels, size, size), features (batch, d).
+        pretrained: what training starts from: "imagenet" (the weights of torchvision or timm, downloaded when `fit` is
+            first called), a safetensors file with the backbone's parameters, or None for random weights. "imagenet"
+            has no meaning for other backbones, nor anything for a module: they start as they are.
         preprocessing: what is done to each slice; by default 160 pixels (224 where the backbone needs them).
         device: "auto" (CUDA, then MPS, then CPU), or a device's name.
 

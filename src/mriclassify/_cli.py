@@ -44,6 +44,13 @@ EXAMPLES = {
     "evaluate": """examples:
   mriclassify evaluate slices.csv
   mriclassify evaluate brain-tumor-mri/Testing --weights my-model.safetensors --out report/""",
+    "audit": """examples:
+  mriclassify audit brain-tumor-mri/ --out audit/
+  mriclassify audit slices.csv --classifier small_cnn    (also lists labels that its answers doubt)""",
+    "data": """examples:
+  mriclassify data list
+  mriclassify data download figshare --root data/
+  mriclassify data verify nickparvar --root data/brain-tumor-mri-dataset""",
     "weights": """examples:
   mriclassify weights list
   mriclassify weights download default
@@ -101,6 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     _predict_arguments(command("predict", "answer for slices, folders and volumes", _predict))
     _fit_arguments(command("fit", "train a classifier on labelled slices", _fit))
     _evaluate_arguments(command("evaluate", "measure a classifier on labelled slices", _evaluate))
+    _audit_arguments(command("audit", "look for duplicates, leaks, wrong labels and shortcuts in a dataset", _audit))
+    _data_arguments(command("data", "list, fetch and check the public data sets", _data))
     _weights_arguments(command("weights", "list, fetch and check published weights", _weights))
     info = command("info", "versions, devices, cache and weights: what to paste into a bug report", _info)
     info.add_argument("--json", action="store_true", help="as JSON")
@@ -235,16 +244,24 @@ def _group_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _without_test(data: "Dataset") -> "Dataset":
-    """Return the data without a published test part, and say so: who trains on it can't measure on it any more."""
+    """Return the data without a published test part and its patients, and say so: who trains on them can't measure."""
+    test = data.filter(lambda record: record.split == "test")
     rest = data.filter(lambda record: record.split != "test")
-    if 0 < len(rest) < len(data):
-        print(f"left out the published test part, {len(data) - len(rest)} slices; --with-test takes it in")
-        return rest
-    return data
+    if not test or not rest:
+        return data
+    print(f"left out the published test part, {len(test)} slices; --with-test takes it in")
+    apart = rest.without_groups_of(test)
+    if len(apart) < len(rest):
+        print(
+            f"left out {len(rest) - len(apart)} of the other {len(rest)} slices too, whose patients or near-duplicates "
+            "are in that test part"
+        )
+    return apart
 
 
 def _fit(options: argparse.Namespace) -> int:
     from mriclassify import Classifier, Preprocessing, TrainingOptions
+    from mriclassify._data._record import NEAR_DUPLICATES
 
     _writable(options.out)
     data = _dataset(options.data, options.group_pattern)
@@ -268,6 +285,12 @@ def _fit(options: argparse.Namespace) -> int:
         seed=options.seed,
     )
     print(f"training on {train}\nvalidating on {validation}")
+    guessed = sum(record.group_source == NEAR_DUPLICATES for record in train)
+    if guessed and not options.validation:
+        print(
+            f"the patients of {guessed} training slices are not known: near-duplicates are kept together, other slices "
+            "of one patient are not (--group-pattern, or a group column, says who is who)"
+        )
     clf.fit(train, validation=validation, options=settings, resume=options.run, on_epoch=_print_epoch)
     clf.save(options.out)
     print(f"saved {options.out}")
@@ -306,11 +329,12 @@ def _writable(path: Path) -> None:
     path.with_name(f"{path.name}.trial").unlink()
 
 
-def _dataset(path: str | Path, group_pattern: str | None) -> "Dataset":
+def _dataset(path: str | Path, group_pattern: str | None, *, correct_labels: bool = True) -> "Dataset":
     from mriclassify import Dataset
 
     group = _grouping(group_pattern) if group_pattern else None
-    return Dataset.from_folder(path, group=group) if Path(path).is_dir() else Dataset.from_csv(path, group=group)
+    read = Dataset.from_folder if Path(path).is_dir() else Dataset.from_csv
+    return read(path, group=group, correct_labels=correct_labels)
 
 
 def _grouping(pattern: str) -> Callable[[Path], str]:
@@ -363,6 +387,69 @@ def _evaluate(options: argparse.Namespace) -> int:
         report.save(options.out)
         print(f"report written to {options.out}", file=sys.stderr)
     return SOME_FAILED if report.unreadable else DONE
+
+
+# audit
+
+
+def _audit_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "data", metavar="FOLDER|CSV", help="class folders, or a table with columns path, label[, group, split]"
+    )
+    _group_arguments(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write audit.html, audit.json and audit.txt")
+    parser.add_argument("--json", action="store_true", help="print the audit as JSON")
+    parser.add_argument(
+        "--classifier", metavar="BACKBONE", help="train it in folds, and list slices whose label its answers doubt"
+    )
+    parser.add_argument(
+        "--folds", type=_positive, default=5, metavar="N", help="for --classifier; default: %(default)s"
+    )
+    parser.add_argument("--keep-labels", action="store_true", help="do not correct the labels of known slices")
+
+
+def _audit(options: argparse.Namespace) -> int:
+    data = _dataset(options.data, options.group_pattern, correct_labels=not options.keep_labels)
+    audit = data.audit(classifier=_maker(options.classifier), n_folds=options.folds)
+    print(audit.to_json() if options.json else audit)
+    if options.out:
+        audit.save(options.out)
+        print(f"audit written to {options.out}", file=sys.stderr)
+    return SOME_FAILED if audit.unreadable else DONE
+
+
+def _maker(backbone: str | None) -> Callable[[], "Classifier"] | None:
+    if backbone is None:
+        return None
+    from mriclassify import Classifier
+
+    return lambda: Classifier(backbone)
+
+
+# data
+
+
+def _data_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("list", "download", "verify"))
+    parser.add_argument("name", nargs="?", metavar="NAME", help="of the set; not for list")
+    parser.add_argument(
+        "--root", type=Path, metavar="DIR", help="where the set lies or goes; default: the cache folder"
+    )
+    parser.add_argument("--json", action="store_true", help="for list: as JSON")
+
+
+def _data(options: argparse.Namespace) -> int:
+    from mriclassify._catalogue import _managing as managing
+
+    if options.action == "list":
+        managing.show(as_json=options.json, write=print)
+        return DONE
+    if options.name is None:
+        raise OptionError(f"data {options.action} needs the name of a set: mriclassify data list shows them")
+    if options.action == "download":
+        managing.download(options.name, options.root, write=print)
+        return DONE
+    return DONE if managing.check(options.name, options.root, write=print) else SOME_FAILED
 
 
 # weights

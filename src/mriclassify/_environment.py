@@ -1,9 +1,18 @@
 """Environment variables, read when they are needed and never at import."""
 
 import os
+from pathlib import Path
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
+
+
+def cache_home() -> Path:
+    """Where files are kept between runs: `MRICLASSIFY_HOME`, else the user's cache folder. Nothing is made here."""
+    import platformdirs  # most runs keep nothing
+
+    home = os.environ.get("MRICLASSIFY_HOME") or platformdirs.user_cache_dir("mriclassify")
+    return Path(home).expanduser().absolute()
 
 
 def offline() -> bool:

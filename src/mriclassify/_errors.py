@@ -11,6 +11,7 @@
     ├── DatasetError (ValueError)              a folder, table or dataset is not as expected
     │   ├── ClassMismatchError                 class names do not fit
     │   ├── SplitError                         no such split can be made
+    │   │   └── LeakageError                   its parts share patients or near-duplicates
     │   └── TableError                         a CSV file is not as expected
     ├── OptionError (ValueError)               an argument is out of range or unknown
     │   └── DeviceError                        no such device here
@@ -74,6 +75,10 @@ class ClassMismatchError(DatasetError):
 
 class SplitError(DatasetError):
     """The split that was asked for can't be made from this dataset."""
+
+
+class LeakageError(SplitError):
+    """The parts of a split share slices, patients or near-duplicates, and nobody has allowed it."""
 
 
 class TableError(DatasetError):

@@ -5,12 +5,12 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from mriclassify._data._loading import worker_count
+from mriclassify._download import without_password
 from mriclassify._errors import DeviceError
 from mriclassify._model._device import available_devices, choose_device
+from mriclassify._threads import worker_count
 from mriclassify._version import __version__
 from mriclassify._weights._cache import cache_folder
-from mriclassify._weights._download import without_password
 from mriclassify._weights._managing import place
 from mriclassify._weights._registry import list_weights
 

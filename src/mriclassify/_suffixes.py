@@ -3,7 +3,7 @@
 SUFFIXES = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".dib", ".gif", ".webp", ".jp2", ".j2k"),
-        *(".pbm", ".pgm", ".ppm", ".pnm", ".dcm", ".dicom", ".ima", ".nii", ".nii.gz"),
+        *(".pbm", ".pgm", ".ppm", ".pnm", ".dcm", ".dicom", ".ima", ".nii", ".nii.gz", ".mat"),
     }
 )
 """In lower case; a compressed volume has two dots."""

@@ -13,7 +13,7 @@ import pytest
 
 from mriclassify._data._dataset import Dataset
 from mriclassify._data._record import Record
-from mriclassify._errors import DatasetError, OptionError, SplitError
+from mriclassify._errors import DatasetError, LeakageError, OptionError, SplitError, TableError
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 
@@ -104,7 +104,7 @@ def test_joining_keeps_order_and_undoes_cutting() -> None:
 def test_a_path_is_there_only_once() -> None:
     data = make_dataset()
     with pytest.raises(DatasetError, match=r"1 path listed more than once, such as .*0_0\.png"):
-        data + data[:1]
+        Dataset([*data, data[0]])
     with pytest.raises(DatasetError, match="more than once"):
         data.subset([0, 0])
 
@@ -180,13 +180,13 @@ def test_how_a_part_was_cut_stays_with_it() -> None:
     assert {part.split_by for part in (train[:3], train.subset([0]), train.filter(bool), train + test)} == {"group"}
     assert (train + make_dataset(folder="/other")).split_by is None
     assert train.with_groups(lambda path: "x").split_by is None
-    assert train.split((0.5, 0.5), by="slice")[0].split_by == "slice"
+    assert train.split((0.5, 0.5), by="slice", allow_leakage=True)[0].split_by == "slice"
 
 
 @pytest.mark.parametrize("by", ["group", "slice"])
 def test_folds_test_every_slice_once(by: str) -> None:
     data = make_dataset()
-    folds = list(data.folds(5, by=by))  # type: ignore[arg-type]
+    folds = list(data.folds(5, by=by, allow_leakage=by == "slice"))  # type: ignore[arg-type]
     assert len(folds) == 5
     assert sorted(str(record.path) for _, test in folds for record in test) == sorted(str(r.path) for r in data)
     for train, test in folds:
@@ -263,6 +263,100 @@ def test_the_published_split_is_given_back() -> None:
         (data + Dataset([Record(Path("/d.png"), "glioma")])).published_split()
 
 
+def leaking() -> Dataset:
+    """Two patients, of whom b is on both sides of the published split."""
+    rows = [("a1", "train"), ("a2", "train"), ("b1", "train"), ("b2", "test"), ("c1", "test")]
+    return Dataset(Record(Path(f"/{name}.png"), "glioma", name[0], split) for name, split in rows)
+
+
+def test_a_published_split_that_leaks_is_refused_with_figures() -> None:
+    with pytest.raises(LeakageError, match=r"1 of 2 test slices \(50\.0%\) share a patient .*allow_leakage=True"):
+        leaking().published_split()
+
+
+def test_a_leak_that_is_let_through_stays_with_the_parts() -> None:
+    train, test = leaking().published_split(allow_leakage=True)
+    assert (len(train), len(test)) == (3, 2)
+    for part in (train, test, test[:1], test.filter(bool), test.with_groups(lambda path: "x"), test + make_dataset()):
+        assert part.allowed_leak is not None
+        assert part.allowed_leak.startswith("1 of 2 test slices")
+    assert leaking().allowed_leak is None
+
+
+def test_slice_wise_parts_that_share_patients_are_refused() -> None:
+    data = make_dataset()
+    with pytest.raises(LeakageError, match="share a patient"):
+        data.split(by="slice")
+    with pytest.raises(LeakageError, match="share a patient"):
+        data.folds(5, by="slice")
+    assert {part.split_by for part in data.split(by="slice", allow_leakage=True)} == {"slice"}
+
+
+def test_grouped_parts_leak_nothing() -> None:
+    assert {part.allowed_leak for part in make_dataset().split(allow_leakage=True)} == {None}
+
+
+def test_training_leaves_out_the_groups_of_the_test_set() -> None:
+    train, test = leaking()[:3], leaking()[3:]
+    assert [record.path.stem for record in train.without_groups_of(test)] == ["a1", "a2"]
+    assert train.without_groups_of(make_dataset()) == train
+    assert train.without_groups_of(train) == Dataset([])
+
+
+def test_each_source_is_held_out_once() -> None:
+    rows = [("a", "x"), ("b", "x"), ("b", "y"), ("c", "y"), ("d", "z")]
+    data = Dataset(Record(Path(f"/{k}.png"), "glioma", group, source=source) for k, (group, source) in enumerate(rows))
+    found = [
+        (source, [record.group for record in train], [record.group for record in test])
+        for source, train, test in data.leave_one_source_out()
+    ]
+    # Patient b is in x and in y: no part of b is trained on while the other is tested on.
+    assert found == [("x", ["c", "d"], ["a", "b"]), ("y", ["a", "d"], ["b", "c"]), ("z", ["a", "b", "b", "c"], ["d"])]
+    assert {part.split_by for _, *parts in data.leave_one_source_out() for part in parts} == {"source"}
+
+
+def test_sources_must_be_known_and_several() -> None:
+    with pytest.raises(SplitError, match=r"120 of 120 records name no source"):
+        make_dataset().leave_one_source_out()
+    with pytest.raises(SplitError, match="one source only, here"):
+        Dataset([Record(Path("/a.png"), "glioma", source="here")]).leave_one_source_out()
+
+
+@pytest.mark.parametrize("three", [True, False])
+def test_a_split_is_given_back_by_its_table(tmp_path: Path, *, three: bool) -> None:
+    data = make_dataset(folder=str(tmp_path))
+    for record in data:
+        record.path.parent.mkdir(exist_ok=True)
+        record.path.touch()
+    parts = data.split((0.6, 0.2, 0.2)) if three else data.split((0.7, 0.3))
+    Dataset.write_split(tmp_path / "split.csv", train=parts[0], test=parts[-1], validation=parts[1] if three else None)
+    assert data.read_split(tmp_path / "split.csv") == parts
+    assert {part.split_by for part in data.read_split(tmp_path / "split.csv")} == {"table"}
+    with pytest.raises(TableError, match=r"\d+ slices of the table are not in the dataset, such as"):
+        parts[0].read_split(tmp_path / "split.csv")
+    with pytest.raises(DatasetError, match="more than once"):
+        Dataset.write_split(tmp_path / "split.csv", train=parts[0], test=parts[0])
+
+
+def test_a_table_that_leaks_or_names_no_test_part_is_refused(tmp_path: Path) -> None:
+    data = make_dataset(n_groups=1, n_slices=2, folder=str(tmp_path))
+    for record in data:
+        record.path.parent.mkdir(exist_ok=True)
+        record.path.touch()
+    Dataset.write_split(tmp_path / "split.csv", train=data[::2], test=data[1::2])
+    with pytest.raises(LeakageError, match="4 of 4 test slices"):
+        data.read_split(tmp_path / "split.csv")
+    assert len(data.read_split(tmp_path / "split.csv", allow_leakage=True)) == 2
+    Dataset.write_split(tmp_path / "split.csv", train=data, test=Dataset([]))
+    with pytest.raises(TableError, match="no line says test"):
+        data.read_split(tmp_path / "split.csv")
+
+
+def test_an_empty_dataset_is_not_audited() -> None:
+    with pytest.raises(DatasetError, match="nothing to audit"):
+        Dataset([]).audit()
+
+
 def test_a_dataset_needs_neither_torch_nor_scikit_learn() -> None:
     code = (
         "import sys; from mriclassify._data._dataset import Dataset; "
@@ -274,7 +368,7 @@ def test_a_dataset_needs_neither_torch_nor_scikit_learn() -> None:
 
 @pytest.mark.shared
 def test_real_patients_are_shared_out_as_asked(shared: Path) -> None:
-    data = Dataset.from_csv(shared / "folds.csv")
+    data = Dataset.from_csv(shared / "folds.csv", recognize=False)
     assert repr(data) == ("Dataset(4928 slices, 875 groups: glioma 1426, meningioma 855, notumor 1702, pituitary 945)")
     parts = data.split((0.7, 0.1, 0.2), seed=0)
     for part, fraction in zip(parts, (0.7, 0.1, 0.2), strict=True):
@@ -287,5 +381,5 @@ def test_real_patients_are_shared_out_as_asked(shared: Path) -> None:
 def test_folds_are_those_of_the_benchmark(shared: Path) -> None:
     with (shared / "folds.csv").open() as file:
         fold_of = {shared / row["path"]: row["fold"] for row in csv.DictReader(file)}
-    for k, (_, test) in enumerate(Dataset.from_csv(shared / "folds.csv").folds(5, seed=0)):
+    for k, (_, test) in enumerate(Dataset.from_csv(shared / "folds.csv", recognize=False).folds(5, seed=0)):
         assert {fold_of[record.path] for record in test} == {str(k)}

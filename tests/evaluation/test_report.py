@@ -173,7 +173,7 @@ def test_text_shows_classes_leak_and_absent_figures_in_a_screenful() -> None:
     lines = str(report).splitlines()
     assert len(lines) < 20
     assert max(map(len, lines)) < 100
-    assert lines[1].startswith("LEAK")
+    assert lines[0].startswith("LEAK")
     assert lines[-1].split() == ["pituitary", "–", "–", lines[-1].split()[3], "–", "0"]
     assert repr(report).startswith("Report(model='demo', n=80, accuracy=0.")
 

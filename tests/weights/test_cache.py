@@ -15,6 +15,7 @@ import pooch
 import pytest
 from filelock import FileLock
 
+from mriclassify import _download
 from mriclassify._errors import (
     CacheError,
     ChecksumError,
@@ -23,7 +24,7 @@ from mriclassify._errors import (
     OptionError,
     UnknownWeightsError,
 )
-from mriclassify._weights import _cache, _download
+from mriclassify._weights import _cache
 
 FILE = "net.safetensors"
 BODY = bytes(range(256)) * 1000  # 256,000 bytes: four chunks

@@ -9,6 +9,10 @@ from mriclassify._errors import DatasetError
 SPLITS = ("train", "validation", "test")
 """The parts that a published split may name."""
 
+PROVENANCE = "provenance"
+NEAR_DUPLICATES = "near-duplicates"
+"""Where groups come from that nobody gave: the patient of a known slice, a cluster of slices that look alike."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -24,6 +28,10 @@ class Record:
         split: the part the publisher put the slice in: "train", "validation" or "test".
         mask: the file of the tumour's outline, where there is one.
         source: the data set, or anything that says where the slice is from.
+        label_source: where the label comes from if not from whoever made the dataset: "figshare 2546", or
+            "figshare 2546, corrected from pituitary".
+        group_source: where the group comes from: None (whoever made the dataset), "provenance" (the patient of
+            a known slice) or "near-duplicates" (a cluster of slices that look alike).
 
     Raises:
         DatasetError: a text is blank or has spaces at its ends, or `split` is not one of the three.
@@ -35,13 +43,16 @@ class Record:
     split: str | None = None
     mask: Path | None = None
     source: str | None = None
+    label_source: str | None = None
+    group_source: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", absolute(self.path))
         if self.mask is not None:
             object.__setattr__(self, "mask", absolute(self.mask))
         self._check_text("label", self.label)
-        for name, text in (("group", self.group), ("split", self.split), ("source", self.source)):
+        for name in ("group", "split", "source", "label_source", "group_source"):
+            text = getattr(self, name)
             if text is not None:
                 self._check_text(name, text)
         if self.split is not None and self.split not in SPLITS:

@@ -1,4 +1,4 @@
-"""Tables become records, and records tables: CSV with the columns path, label, group, split, mask, source."""
+"""Tables become records, and records tables: CSV with a column for each field of a record."""
 
 import csv
 import os
@@ -7,12 +7,12 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from mriclassify._data._folders import GroupOf, split_name
-from mriclassify._data._record import Record, absolute
+from mriclassify._data._record import SPLITS, Record, absolute
 from mriclassify._errors import ClassMismatchError, DatasetError, MissingFileError, OutputError, TableError
-from mriclassify._labels import Classes, listed, map_names
+from mriclassify._labels import CLASSES, Classes, listed, map_names
 from mriclassify._output import whole_file
 
-COLUMNS = ("path", "label", "group", "split", "mask", "source")
+COLUMNS = ("path", "label", "group", "split", "mask", "source", "label_source", "group_source")
 REQUIRED = COLUMNS[:2]
 
 
@@ -27,6 +27,8 @@ class _Row:
     split: str = ""
     mask: str = ""
     source: str = ""
+    label_source: str = ""
+    group_source: str = ""
 
 
 def read_table(
@@ -73,6 +75,37 @@ def write_table(path: str | os.PathLike[str], records: Sequence[Record]) -> None
             csv.writer(file).writerows([COLUMNS, *(_cells(record, table.parent) for record in records)])
     except UnicodeEncodeError as error:
         raise OutputError(f"{table}: {error.object!r} can't be written as UTF-8. Rename the file.") from error
+
+
+def parts_of_table(
+    path: str | os.PathLike[str], records: Sequence[Record], *, classes: Sequence[str]
+) -> tuple[list[Record], ...]:
+    """Share out `records` as the split column of a CSV file says: (train, test) or (train, validation, test).
+
+    Raises:
+        MissingFileError: there is no such table.
+        TableError: the table is not as expected, or it and the records do not name the same slices.
+    """
+    table = absolute(path)
+    split_of = {row.path: row.split for row in read_table(table, root=None, classes=_spellings(classes), group=None)}
+    here = {record.path for record in records}
+    for what, paths in (
+        ("slices of the table are not in the dataset", [path for path in split_of if path not in here]),
+        ("slices of the dataset are not in the table", [path for path in here if path not in split_of]),
+        ("lines have a blank split", [path for path, split in split_of.items() if split is None]),
+    ):
+        if paths:
+            raise TableError(f"{table}: {len(paths)} {what}, such as {min(paths)}. Both must name the same slices.")
+    parts = [[record for record in records if split_of[record.path] == name] for name in SPLITS]
+    for name, part in zip(SPLITS, parts, strict=True):
+        if not part and name != "validation":
+            raise TableError(f"{table}: no line says {name} in the column split. Expected train and test.")
+    return tuple(part for part in parts if part)
+
+
+def _spellings(classes: Sequence[str]) -> Classes:
+    """None where the known names will do, so that a table may spell a class otherwise than the dataset."""
+    return None if set(classes) <= set(CLASSES) else classes
 
 
 def _read_rows(table: Path) -> list[_Row]:
@@ -182,6 +215,8 @@ def _record(table: Path, row: _Row, labels: Mapping[str, str], *, folder: Path, 
         split=split,
         mask=folder / row.mask if row.mask else None,
         source=row.source or None,
+        label_source=row.label_source or None,
+        group_source=None if group else row.group_source or None,
     )
 
 

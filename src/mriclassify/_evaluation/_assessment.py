@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 
 from mriclassify._data._dataset import Dataset, targets
+from mriclassify._data._record import NEAR_DUPLICATES
 from mriclassify._errors import DatasetError
 from mriclassify._evaluation._leakage import Leakage
 from mriclassify._evaluation._report import Report, make_report
@@ -17,6 +18,8 @@ HOW_SPLIT = {
     "group": "By group: all slices of a patient, or of a cluster of near-duplicates, lie on one side.",
     "slice": "By slice: slices of one patient lie on both sides, so these figures overstate.",
     "published": "The published split of the data set.",
+    "source": "By source: the slices of one source lie on one side, with all slices of their patients.",
+    "table": "As a table says.",
 }
 NOT_SPLIT = "Not split by mriclassify: whoever made the dataset knows."
 
@@ -45,7 +48,7 @@ def assess(
         targets=targets(known, bundle.classes),
         classes=bundle.classes,
         groups=_groups(known),
-        split=HOW_SPLIT.get(data.split_by or "", NOT_SPLIT),
+        split=_split(known),
         leakage=_leakage(bundle, known),
         model=bundle.name,
         names=[str(record.path) for record in known],
@@ -55,6 +58,18 @@ def assess(
         bootstrap=bootstrap,
         seed=seed,
     )
+
+
+def _split(data: Dataset) -> str:
+    """Say how the data were split, and what of their patients is a guess."""
+    clusters = sum(record.group_source == NEAR_DUPLICATES for record in data)
+    guess = (
+        f" The patients of {clusters:,} of {len(data):,} slices are not known: only their near-duplicates are kept "
+        "together."
+        if clusters
+        else ""
+    )
+    return HOW_SPLIT.get(data.split_by or "", NOT_SPLIT) + guess
 
 
 def _groups(data: Dataset) -> list[str] | None:
@@ -71,6 +86,7 @@ def _leakage(bundle: Bundle, data: Dataset) -> Leakage:
         slices_seen=int(seen.sum()),
         groups_seen=len(group_hashes(groups) & set(provenance.groups)) if groups and provenance.groups else None,
         n_slices=len(data),
+        allowed=data.allowed_leak,
     )
 
 

@@ -15,6 +15,7 @@ class Leakage:
         groups_seen: Test groups (patients or clusters of near-duplicates) that had a slice in training;
             None where that is not known.
         n_slices: Test slices in all.
+        allowed: What the test part shares with the rest of its split, where the caller let it through; else None.
 
     Raises:
         OptionError: A count is negative, or more slices were seen than there are.
@@ -24,6 +25,7 @@ class Leakage:
     slices_seen: int
     groups_seen: int | None
     n_slices: int
+    allowed: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.slices_seen <= self.n_slices:
@@ -33,15 +35,25 @@ class Leakage:
 
     @property
     def leaks(self) -> bool:
-        """Whether a test slice or a test group is known to have been in training."""
+        """Whether a test slice or a test group is known to have been in training, or the split is known to leak."""
+        return self.allowed is not None or self._seen
+
+    @property
+    def _seen(self) -> bool:
         return self.checked and (self.slices_seen > 0 or bool(self.groups_seen))
 
     @property
     def sentence(self) -> str:
         """The finding in plain words."""
+        if self.allowed is not None:
+            return f"LEAK, let through by allow_leakage=True: {self.allowed}. {self._what_was_seen}"
+        return self._what_was_seen
+
+    @property
+    def _what_was_seen(self) -> str:
         if not self.checked:
             return "Unknown: the model does not say what it was trained on, perhaps on these very slices."
-        if self.leaks:
+        if self._seen:
             return f"LEAK: {self._what_leaked}: the figures below overstate how the model does on new patients."
         if self.groups_seen is None:
             return "No test slice was in training; whether a test patient was is not known."

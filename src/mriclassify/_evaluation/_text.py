@@ -39,10 +39,11 @@ def as_table(report: "Report") -> str:
         for name in _IN_TERMINAL
     ]
     figures = [f"{title:<22}{number:>6}  {interval}".rstrip() for title, number, interval in rows]
+    title, leakage = [f"{report.model}: {_size(report)}"], wrap(report.leakage.sentence, _TERMINAL_WIDTH)
     return "\n".join(
         [
-            f"{report.model}: {_size(report)}",
-            *wrap(report.leakage.sentence, _TERMINAL_WIDTH),
+            # What leaks comes before anything that could be quoted.
+            *(leakage + title if report.leakage.leaks else title + leakage),
             *figures,
             "",
             *_class_lines(report),

@@ -1,8 +1,9 @@
 """Backbones: networks that turn images into features, by name or by hand.
 
 A backbone is any `torch.nn.Module` whose `forward(images)` returns features (batch, d). Names are those of
-torchvision's classification models, `small_cnn`, and what installed packages register in the entry-point
-group `mriclassify.backbones` (name -> callable that returns such a module).
+torchvision's classification models, `small_cnn`, "timm/" and the name of a model of timm's (extra `timm`), and what
+installed packages register in the entry-point group `mriclassify.backbones` (name -> callable that returns such a
+module).
 """
 
 import logging
@@ -23,10 +24,23 @@ from mriclassify._environment import offline
 from mriclassify._errors import DownloadError, NetworkError, OfflineError, OptionError
 from mriclassify._model._parameters import load_strictly
 from mriclassify._model._small_cnn import SmallCNN
+from mriclassify._model._timm import (
+    PREFIX,
+    build_timm,
+    check_timm,
+    is_published,
+    published_state,
+    timm_heads,
+    timm_normalisation,
+    timm_size,
+)
 
 log = logging.getLogger("mriclassify")
 
 IMAGENET = "imagenet"
+IMAGENET_MEAN = 0.449
+IMAGENET_STD = 0.226
+"""Means over the three channels of ImageNet's (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225)."""
 DEFAULT_SIZE = 160
 NATIVE_SIZE = 224
 NATIVE_SIZE_ONLY = ("vit_", "maxvit_")
@@ -46,34 +60,63 @@ OLD_NAMES = (
 
 
 def list_backbones() -> tuple[str, ...]:
-    """Return the names that `Classifier(name)` knows, sorted."""
+    """Return the names that `Classifier(name)` knows, sorted.
+
+    Those of timm are not among them: `timm.list_models()` has its 1,300, and each is known here as "timm/" and its
+    name.
+    """
     return tuple(sorted({*_torchvision_names(), *_registered(), "small_cnn"}))
 
 
+def check_backbone(name: object) -> None:
+    """Raise unless there is a backbone of that name.
+
+    Raises:
+        OptionError: there is none.
+        MissingExtraError: it is one of timm's, which is not installed.
+    """
+    if isinstance(name, str) and name.startswith(PREFIX):
+        check_timm(name)
+    elif name not in (names := list_backbones()):
+        raise OptionError(
+            f"no backbone is named {name!r}; there are: {', '.join(names)}; and, with the extra timm, timm/<model>"
+        )
+
+
 def has_imagenet(name: str) -> bool:
-    """Whether torchvision publishes ImageNet weights for the backbone `name`."""
-    return name in _torchvision_names()
+    """Whether torchvision, or timm for its own, publishes ImageNet weights for the backbone `name`."""
+    return is_published(name) if name.startswith(PREFIX) else name in _torchvision_names()
 
 
 def natural_size(name: str) -> int:
     """Return the image side, in pixels, that suits a backbone where the caller does not choose."""
+    if name.startswith(PREFIX):
+        return timm_size(name) or DEFAULT_SIZE
     return NATIVE_SIZE if name.startswith(NATIVE_SIZE_ONLY) else DEFAULT_SIZE
 
 
-def build_backbone(name: str, *, size: int) -> nn.Module:
-    """Return the backbone `name` with random weights, for one-channel images of `size` pixels.
+def normalisation(name: str) -> tuple[float, float]:
+    """Return the mean and the standard deviation, on a scale of 0..1, that the weights of a backbone are made for."""
+    return timm_normalisation(name) if name.startswith(PREFIX) else (IMAGENET_MEAN, IMAGENET_STD)
 
-    A three-channel stem of torchvision gets one channel, so that grey slices are not computed three times.
+
+def build_backbone(name: str, *, size: int) -> nn.Module:
+    """Return the backbone `name` with random weights, for images of `size` pixels and `stem_channels` channels.
+
+    A three-channel stem of torchvision gets one channel, so that grey slices are not computed three times; in timm's,
+    where that changes nothing.
 
     Raises:
         OptionError: no such name, or a size that this family does not take.
+        MissingExtraError: it is one of timm's, which is not installed.
     """
+    check_backbone(name)
     if name == "small_cnn":
         return SmallCNN()
+    if name.startswith(PREFIX):
+        return _unfolded(build_timm(name, size=size), name)
     if name in (registered := _registered()):
         return _module(registered[name].load()(), name)
-    if name not in _torchvision_names():
-        raise OptionError(f"no backbone is named {name!r}; there are: {', '.join(list_backbones())}")
     if name.startswith(NATIVE_SIZE_ONLY) and size != NATIVE_SIZE:
         raise OptionError(
             f"{name} takes images of {NATIVE_SIZE} pixels only, not {size}: pass Preprocessing(size={NATIVE_SIZE})"
@@ -85,23 +128,29 @@ def build_backbone(name: str, *, size: int) -> nn.Module:
     return backbone
 
 
-def load_pretrained(backbone: nn.Module, name: str, *, source: str | os.PathLike[str]) -> None:
+def load_pretrained(backbone: nn.Module, name: str, *, source: str | os.PathLike[str], size: int | None = None) -> None:
     """Fill `backbone` with pretrained weights, strictly.
 
     Args:
         backbone: what `build_backbone(name)` returned.
         name: its name.
-        source: "imagenet" (torchvision's own, downloaded once into `TORCH_HOME`), or a safetensors file with
-            the backbone's parameters; a head in it, by any name that torchvision gives heads, is ignored.
+        source: "imagenet" (torchvision's own, downloaded once into `TORCH_HOME`; timm's own, into `HF_HOME`), or a
+            safetensors file with the backbone's parameters; a head in it, by any name that torchvision or timm gives
+            heads, is ignored.
+        size: of the images, as it was built for; by default its natural one. Weights of timm's that know a place in
+            the image are fitted to it.
 
     Raises:
-        DownloadError: torchvision's server can't be reached (OfflineError: it must not be asked).
+        DownloadError: the server can't be reached (OfflineError: it must not be asked).
         NetworkError: the file does not hold this backbone's parameters.
     """
-    if source == IMAGENET:
-        state, origin = _imagenet_state(name), "torchvision's ImageNet weights"
-    else:
+    heads = (*HEADS, *(timm_heads(name) if name.startswith(PREFIX) else ()))
+    if source != IMAGENET:
         state, origin = _file_state(Path(source)), str(source)
+    elif name.startswith(PREFIX):
+        state, origin = published_state(name, size=size or natural_size(name)), "timm's weights"
+    else:
+        state, origin = _imagenet_state(name), "torchvision's ImageNet weights"
     expected = backbone.state_dict()
     state = {_today(key): value for key, value in state.items()}
     state = {key: _as_stem(value, expected[key]) if key in expected else value for key, value in state.items()}
@@ -109,7 +158,7 @@ def load_pretrained(backbone: nn.Module, name: str, *, source: str | os.PathLike
         "are missing": [key for key in expected if key not in state and not key.endswith(COUNTER)],
         "have another shape": [key for key in expected if key in state and state[key].shape != expected[key].shape],
         # A deeper network of the same family has all that a shallower one asks for, and more.
-        "are of another network": [key for key in state if key not in expected and not key.startswith(HEADS)],
+        "are of another network": [key for key in state if key not in expected and not key.startswith(heads)],
     }
     if any(problems.values()):
         counts = (f"{len(keys)} parameters {what} ({', '.join(keys[:3])})" for what, keys in problems.items() if keys)
@@ -158,6 +207,13 @@ def _torchvision_names() -> list[str]:
 
 def _registered() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group="mriclassify.backbones")}
+
+
+def _unfolded(backbone: nn.Module, name: str) -> nn.Module:
+    """Return `backbone`, unless its first convolution sees the image in another form, as in a few of timm's."""
+    if stem_channels(backbone) not in (1, 3):
+        raise OptionError(f"{name} folds the image before its first layer, which is not supported: take another model")
+    return backbone
 
 
 def _module(value: object, name: str) -> nn.Module:

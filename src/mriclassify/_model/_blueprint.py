@@ -7,14 +7,14 @@ import torch
 from torch import nn
 
 from mriclassify._data._preprocessing import Preprocessing
-from mriclassify._errors import OptionError
 from mriclassify._model._backbones import (
     IMAGENET,
     build_backbone,
+    check_backbone,
     has_imagenet,
-    list_backbones,
     load_pretrained,
     natural_size,
+    normalisation,
     stem_channels,
 )
 from mriclassify._model._network import Network
@@ -48,16 +48,16 @@ class Blueprint:
 
         Raises:
             OptionError: no such name.
+            MissingExtraError: a name of timm's, which is not installed.
         """
         if isinstance(backbone, nn.Module):
             name = f"custom:{type(backbone).__qualname__}"
             return cls(name=name, module=backbone, pretrained=None, preprocessing=preprocessing or Preprocessing())
-        if backbone not in (names := list_backbones()):
-            raise OptionError(f"no backbone is named {backbone!r}; there are: {', '.join(names)}")
+        check_backbone(backbone)
         return cls(
             name=backbone,
             module=None,
-            # Only torchvision's own have ImageNet weights that are known here; others start as they are.
+            # Only torchvision's and timm's own have weights that are known here; others start as they are.
             pretrained=None if pretrained == IMAGENET and not has_imagenet(backbone) else pretrained,
             preprocessing=preprocessing or Preprocessing(size=natural_size(backbone)),
         )
@@ -69,5 +69,6 @@ class Blueprint:
             torch.manual_seed(seed)
             backbone = self.module if self.module is not None else build_backbone(self.name, size=size)
             if self.pretrained is not None:
-                load_pretrained(backbone, self.name, source=self.pretrained)
-            return Network(backbone, classes=classes, channels=stem_channels(backbone), size=size)
+                load_pretrained(backbone, self.name, source=self.pretrained, size=size)
+            mean, std = normalisation(self.name)
+            return Network(backbone, classes=classes, channels=stem_channels(backbone), size=size, mean=mean, std=std)

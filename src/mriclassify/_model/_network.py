@@ -5,12 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from mriclassify._model._backbones import feature_count
+from mriclassify._model._backbones import IMAGENET_MEAN, IMAGENET_STD, feature_count
 from mriclassify._shapes import Features, Images, Logits
-
-IMAGENET_MEAN = 0.449
-IMAGENET_STD = 0.226
-"""Means over the three channels of ImageNet's (0.485, 0.456, 0.406) and (0.229, 0.224, 0.225)."""
 
 
 class Outputs(NamedTuple):
@@ -30,6 +26,8 @@ class Network(nn.Module):
         classes: number of classes.
         channels: what the backbone takes; one-channel images are shown to three channels without copying.
         size: side of the images in pixels.
+        mean: what the backbone's weights expect to be subtracted from images of 0..1, by default ImageNet's.
+        std: what they expect to be divided by then.
 
     Raises:
         NetworkError: the backbone does not make features (batch, d) of such images.
@@ -38,13 +36,22 @@ class Network(nn.Module):
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, backbone: nn.Module, *, classes: int, channels: int, size: int) -> None:
+    def __init__(
+        self,
+        backbone: nn.Module,
+        *,
+        classes: int,
+        channels: int,
+        size: int,
+        mean: float = IMAGENET_MEAN,
+        std: float = IMAGENET_STD,
+    ) -> None:
         super().__init__()
         self.channels = channels
         self.backbone = backbone
         self.head = nn.Linear(feature_count(backbone, channels=channels, size=size), classes)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN))
-        self.register_buffer("std", torch.tensor(IMAGENET_STD))
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("std", torch.tensor(std))
 
     def forward(self, images: Images) -> Outputs:
         """Return the outputs for images (batch, 1, size, size), 0..1.5 as `Preprocessing` makes them."""

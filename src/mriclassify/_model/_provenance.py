@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mriclassify._data._loading import ordered_map, worker_count
 from mriclassify._errors import ReadError
+from mriclassify._likeness._fingerprint import fingerprint
 from mriclassify._reading import read_slice
-from mriclassify._shapes import Pixels
+from mriclassify._threads import ordered_map, worker_count
 
 Fingerprints = NDArray[np.uint64]
 """(n,) 64 bits for each slice."""
@@ -39,12 +39,6 @@ class Provenance:
     def knows(self, fingerprints: Fingerprints) -> NDArray[np.bool_]:
         """Return, for each fingerprint, whether that slice was in training or validation."""
         return np.isin(fingerprints, self.slices)
-
-
-def fingerprint(pixels: Pixels) -> int:
-    """Return 64 bits by which these very pixels are known again, whatever their file's name or format."""
-    digest = hashlib.blake2b(np.ascontiguousarray(pixels).tobytes(), digest_size=8)
-    return int.from_bytes(digest.digest(), "little")
 
 
 def fingerprints(paths: Sequence[Path]) -> Fingerprints:

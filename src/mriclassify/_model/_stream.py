@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mriclassify._data._loading import batched, ordered_map, worker_count
 from mriclassify._errors import OptionError, ReadError
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._inference import infer
 from mriclassify._model._prediction import Prediction
 from mriclassify._reading import Source, name_of, read_slice
+from mriclassify._threads import batched, ordered_map, worker_count
 
 OnError = Literal["record", "raise"]
 

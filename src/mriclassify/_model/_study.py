@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from mriclassify._data._loading import map_batches, worker_count
 from mriclassify._data._preprocessing import TISSUE
 from mriclassify._errors import PixelError, ReadError
 from mriclassify._model._bundle import Bundle
@@ -20,6 +19,7 @@ from mriclassify._model._pooling import LEAST, pool, shows_brain
 from mriclassify._model._prediction import Status
 from mriclassify._reading import Study
 from mriclassify._shapes import Pixels, Probabilities
+from mriclassify._threads import map_batches, worker_count
 
 THUMBNAIL = 64
 """Side of the pictures that a study's answer keeps of its slices, in pixels."""

@@ -22,8 +22,8 @@ from mriclassify._reading._limits import Limits
 from mriclassify._reading._pictures import count_pages
 from mriclassify._reading._raw import Raw
 from mriclassify._reading._shelf import Folder, Shelf, Single
-from mriclassify._reading._slice import read_memory, read_stream, refuse_unknown
-from mriclassify._reading._sniffing import HEAD_SIZE, is_zip, sniff
+from mriclassify._reading._slice import read_memory, read_stream
+from mriclassify._reading._sniffing import HEAD_SIZE, is_zip, refuse_unknown, sniff
 from mriclassify._reading._sources import Source, content_of, head_of, is_path, is_tensor, is_url, name_of
 from mriclassify._reading._study import Failure, Place, Study, picked
 from mriclassify._reading._urls import check_allowed, fetch_bytes
@@ -135,7 +135,7 @@ def _of_file(file: Single, axis: int, series: int | None, limits: Limits) -> Stu
         if kind == "NIfTI":
             return _of_volume(stream, file, axis, limits)
         if kind is not None and kind != "DICOM":
-            pages = count_pages(stream, kind, name)
+            pages = 1 if kind == "MATLAB" else count_pages(stream, kind, name)
             return _of_raws(kind, [f"page {k}" for k in range(pages)], _Pages(file), name)
     if kind is None:
         archive = Archive(file, limits)

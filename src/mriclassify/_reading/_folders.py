@@ -31,7 +31,9 @@ def list_scans(folder: str | os.PathLike[str]) -> list[Path]:
         raise ReadError(f"{root} is a file, not a folder: use predict or read_slice for one file.")
     scans = [path for path in _visible_files(root) if _is_scan(path)]
     if not scans:
-        raise ReadError(f"There is no scan in folder {root}: expected pictures, DICOM or NIfTI files in it.")
+        raise ReadError(
+            f"There is no scan in folder {root}: expected pictures, DICOM or NIfTI files, or MATLAB's, in it."
+        )
     return sorted(scans, key=lambda path: natural_key(path.relative_to(root)))
 
 

@@ -2,17 +2,16 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
-from mriclassify._errors import UnsupportedFormatError
 from mriclassify._reading._arrays import read_array, read_tensor
 from mriclassify._reading._checks import check_axis, check_pixels, place
 from mriclassify._reading._pictures import read_image, read_picture
 from mriclassify._reading._raw import Raw
-from mriclassify._reading._sniffing import GZIP, HEAD_SIZE, KINDS, is_zip, sniff
+from mriclassify._reading._sniffing import HEAD_SIZE, refuse_unknown, sniff
 from mriclassify._reading._sources import Source, head_of, is_path, is_tensor, is_url, name_of, opened
 from mriclassify._reading._urls import check_allowed, fetch_bytes
 from mriclassify._shapes import Pixels
@@ -25,8 +24,8 @@ class Slice:
     Attributes:
         pixels: (height, width) float32, C-contiguous, in the file's own units; finite, at least 16 on each
             side and not all the same.
-        kind: "JPEG", "PNG", "TIFF", "BMP", "GIF", "WebP", "JPEG 2000", "PNM", "DICOM", "NIfTI"; "array" if it
-            was in memory already (arrays, tensors, PIL images).
+        kind: "JPEG", "PNG", "TIFF", "BMP", "GIF", "WebP", "JPEG 2000", "PNM", "DICOM", "NIfTI", "MATLAB"; "array"
+            if it was in memory already (arrays, tensors, PIL images).
         spacing: millimetres from row to row and from column to column, or None where it is not known.
         notes: Short sentences on why an answer on this slice should be distrusted; mostly none.
         window: The values of `pixels` that the file asks to be shown black and white (the first VOI window of a
@@ -48,7 +47,7 @@ def read_slice(source: Source, *, axis: int = 2, index: int | None = None, allow
     their range (16-bit *colour* loses its lower eight bits). DICOM gives modality values with MONOCHROME1
     inverted. NIfTI gives scaled values, oriented as radiologists view them: axial slices with the front at the
     top, coronal and sagittal ones with the head at the top; the patient's right is at the left, and in sagittal
-    slices the front is.
+    slices the front is. Of MATLAB files, those of the figshare set give their picture (cjdata.image).
 
     Args:
         source: A path, the bytes of a file, a binary stream (read from its start), a PIL image (its
@@ -109,7 +108,7 @@ def read_stream(stream: BinaryIO, name: str, path: Path | None, *, axis: int = 2
     if kind is None:
         refuse_unknown(head, name)
     if kind == "DICOM":
-        # Most sources are pictures, and pydicom and nibabel take a third of a second each to import.
+        # Most sources are pictures, and pydicom, nibabel and h5py take up to a third of a second each to import.
         from mriclassify._reading._dicom import read_dicom
 
         return read_dicom(stream, name, index)
@@ -117,14 +116,8 @@ def read_stream(stream: BinaryIO, name: str, path: Path | None, *, axis: int = 2
         from mriclassify._reading._nifti import read_nifti
 
         return read_nifti(stream, name, path, axis=axis, index=index)
+    if kind == "MATLAB":
+        from mriclassify._reading._matlab import read_matlab
+
+        return read_matlab(stream, name, index)
     return read_picture(stream, kind, name, index)
-
-
-def refuse_unknown(head: bytes, name: str) -> NoReturn:
-    """Raise UnsupportedFormatError for a file that begins with `head`, which is of no known kind."""
-    what = "not an image of a known kind"
-    if head.startswith(GZIP):
-        what = "gzip, but not of a NIfTI volume"
-    elif is_zip(head):
-        what = "a ZIP archive, not one image (predict_study answers for a series in one)"
-    raise UnsupportedFormatError(f"{name} is {what}, whatever its suffix says: {KINDS} are read.")

@@ -2,12 +2,15 @@
 
 import re
 import zlib
+from typing import NoReturn
+
+from mriclassify._errors import UnsupportedFormatError
 
 HEAD_SIZE = 4096
 """Bytes that decide the kind: DICOM's magic is at 128, NIfTI-1's at 344, and behind gzip a NIfTI header of
 540 bytes needs some more."""
 
-KINDS = "JPEG, PNG, TIFF, BMP, GIF, WebP, JPEG 2000, PNM, DICOM and NIfTI"
+KINDS = "JPEG, PNG, TIFF, BMP, GIF, WebP, JPEG 2000, PNM, DICOM, NIfTI and MATLAB v7.3"
 
 GZIP = b"\x1f\x8b"
 
@@ -39,6 +42,10 @@ _NIFTI = {
 }
 _NIFTI_SIZES = {1: 348, 2: 540}
 
+# In plain words at the first byte; the HDF5 file begins 512 bytes later.
+_MATLAB = b"MATLAB 7.3 MAT-file"
+_OLD_MATLAB = b"MATLAB 5.0 MAT-file"
+
 
 def sniff(head: bytes) -> str | None:
     """Return the kind of a file that begins with `head` (up to HEAD_SIZE bytes), or None if it is not known.
@@ -52,6 +59,8 @@ def sniff(head: bytes) -> str | None:
         return "DICOM"
     if nifti_flavour(gunzipped(head)):
         return "NIfTI"
+    if head.startswith(_MATLAB):
+        return "MATLAB"
     for kind, pattern in _PICTURES.items():
         if pattern.match(head):
             return kind
@@ -81,3 +90,17 @@ def gunzipped(head: bytes) -> bytes:
 def is_zip(head: bytes) -> bool:
     """Whether a file that begins with `head` is a ZIP archive, or one of the kinds built on it."""
     return head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
+
+
+def refuse_unknown(head: bytes, name: str) -> NoReturn:
+    """Raise UnsupportedFormatError for a file that begins with `head`, which is of no known kind."""
+    if head.startswith(_OLD_MATLAB):
+        raise UnsupportedFormatError(
+            f"{name} is a MATLAB file of an older version than 7.3: load it there, and save it with -v7.3."
+        )
+    what = "not an image of a known kind"
+    if head.startswith(GZIP):
+        what = "gzip, but not of a NIfTI volume"
+    elif is_zip(head):
+        what = "a ZIP archive, not one image (predict_study answers for a series in one)"
+    raise UnsupportedFormatError(f"{name} is {what}, whatever its suffix says: {KINDS} are read.")

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from mriclassify._data._augmentation import Augment
-from mriclassify._data._loading import map_batches
 from mriclassify._data._preprocessing import Preprocessing
 from mriclassify._reading import read_slice
 from mriclassify._shapes import Images, Targets
+from mriclassify._threads import map_batches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,6 @@ from torch import nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from mriclassify._data._loading import batched, worker_count
 from mriclassify._environment import progress_hidden
 from mriclassify._errors import TrainingError
 from mriclassify._model._device import Precision, autocast
@@ -28,6 +27,7 @@ from mriclassify._model._network import Network
 from mriclassify._model._parameters import load_strictly
 from mriclassify._output import make_folder
 from mriclassify._shapes import Images, Logits
+from mriclassify._threads import batched, worker_count
 from mriclassify._training._batches import Slices, augmented, image_batches, shuffled_batches
 from mriclassify._training._history import Epoch, History
 from mriclassify._training._options import TrainingOptions, TrainingPrecision

@@ -7,7 +7,6 @@ Nothing else ever writes under a final name, and sixteen processes that ask at o
 """
 
 import logging
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,8 @@ from pathlib import Path
 import pooch
 from filelock import FileLock, Timeout
 
+from mriclassify._download import download, without_password
+from mriclassify._environment import cache_home
 from mriclassify._errors import (
     CacheError,
     ChecksumError,
@@ -27,7 +28,6 @@ from mriclassify._errors import (
     UnknownWeightsError,
     WeightsError,
 )
-from mriclassify._weights._download import download, without_password
 from mriclassify._weights._sources import all_failed, refuse_offline, sources_of
 
 STUCK_SECONDS = 300.0
@@ -54,8 +54,7 @@ def cache_folder() -> Path:
 
     Nothing is made; the folder appears with the first file.
     """
-    home = os.environ.get("MRICLASSIFY_HOME")
-    return _absolute(home or pooch.os_cache("mriclassify")) / "weights"
+    return cache_home() / "weights"
 
 
 def fetch(

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from mriclassify._download import without_password
 from mriclassify._environment import offline
 from mriclassify._errors import ChecksumError, DownloadError, OfflineError, OptionError, WeightsError
-from mriclassify._weights._download import without_password
 
 
 def sources_of(file: str, urls: Sequence[str]) -> tuple[str, ...]:

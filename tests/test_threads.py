@@ -7,7 +7,7 @@ from itertools import count, islice
 
 import pytest
 
-from mriclassify._data._loading import batched, map_batches, ordered_map, worker_count
+from mriclassify._threads import batched, map_batches, ordered_map, worker_count
 
 
 def slow_square(number: int) -> int:

@@ -1,4 +1,4 @@
-"""Loading: threads turn files into images, a batch at a time, in order and with bounded memory.
+"""Threads: a function is called for many items at once, in order and with bounded memory.
 
 Threads, not processes: Pillow and numpy free the interpreter while they decode, window and resize, and
 nothing has to be copied between processes or guarded by `if __name__ == "__main__"`.
