@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from mriclassify._data._audit import Audit
     from mriclassify._data._augmentation import Augmentation
     from mriclassify._data._dataset import Dataset
+    from mriclassify._data._grafting import draw_graft, graft
+    from mriclassify._data._healing import draw_sham, heal, sham
     from mriclassify._data._preprocessing import Preprocessing
     from mriclassify._data._record import Record
+    from mriclassify._data._synthesis import Synthesis
     from mriclassify._errors import (
         CacheError,
         CheckpointError,
@@ -97,6 +100,7 @@ _HOMES = {
     "SliceAnswer": "mriclassify._model._study",
     "SplitError": _ERRORS,
     "StudyPrediction": "mriclassify._model._study",
+    "Synthesis": "mriclassify._data._synthesis",
     "TableError": _ERRORS,
     "TooMuchError": _ERRORS,
     "TrainingError": _ERRORS,
@@ -106,9 +110,14 @@ _HOMES = {
     "UnsupportedFormatError": _ERRORS,
     "WeightsError": _ERRORS,
     "WeightsRecord": "mriclassify._weights._registry",
+    "draw_graft": "mriclassify._data._grafting",
+    "draw_sham": "mriclassify._data._healing",
+    "graft": "mriclassify._data._grafting",
+    "heal": "mriclassify._data._healing",
     "list_backbones": "mriclassify._model._backbones",
     "list_datasets": "mriclassify._catalogue",
     "list_weights": "mriclassify._weights._registry",
+    "sham": "mriclassify._data._healing",
 }
 
 __all__ = [
@@ -147,6 +156,7 @@ __all__ = [
     "SliceAnswer",
     "SplitError",
     "StudyPrediction",
+    "Synthesis",
     "TableError",
     "TooMuchError",
     "TrainingError",
@@ -157,9 +167,14 @@ __all__ = [
     "WeightsError",
     "WeightsRecord",
     "__version__",
+    "draw_graft",
+    "draw_sham",
+    "graft",
+    "heal",
     "list_backbones",
     "list_datasets",
     "list_weights",
+    "sham",
 ]
 
 

@@ -23,6 +23,9 @@ Logits: TypeAlias = "torch.Tensor"
 Features: TypeAlias = "torch.Tensor"
 """(batch, d) float, what the backbone says of each image."""
 
+LesionLogits: TypeAlias = "torch.Tensor"
+"""(batch, side, side) float, before the sigmoid; side is that of the network's finest map."""
+
 Probabilities: TypeAlias = NDArray[np.float64]
 """(n, classes), each row sums to 1."""
 

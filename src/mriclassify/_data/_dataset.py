@@ -29,7 +29,11 @@ log = logging.getLogger("mriclassify")
 SplitBy: TypeAlias = Literal["group", "slice", "published", "source", "table"]
 """How a part was cut from the whole."""
 
+MaskOf: TypeAlias = Callable[[Path], str | os.PathLike[str] | None]
+"""From the path of a slice to the file of its mask, or None."""
+
 Parts = TypeVar("Parts", bound="tuple[Dataset, ...]")
+T = TypeVar("T")
 
 
 class Dataset(Sequence[Record]):
@@ -236,10 +240,34 @@ class Dataset(Sequence[Record]):
         Raises:
             DatasetError: the mapping has none of the dataset's paths.
         """
-        group_of = self._mapped_groups(groups) if isinstance(groups, Mapping) else groups
+        group_of = self._mapped(groups) if isinstance(groups, Mapping) else groups
         records = (replace(record, group=group_of(record.path) or record.group) for record in self._records)
         # A part that was cut by other groups can't be said to keep these apart.
         return self._part(records, split_by=None if self._split_by == "group" else self._split_by)
+
+    def with_masks(self, masks: "MaskOf | Mapping[Path, Path] | Mapping[str, str]") -> "Dataset":
+        """The same slices with the outlines of their lesions filled in.
+
+        Args:
+            masks: from a slice's path to the file of its mask, as a function or a mapping. A slice for which there is
+                none (None, or not in the mapping) keeps what it has.
+
+        Raises:
+            DatasetError: the mapping has none of the dataset's paths; or files of masks are missing.
+        """
+        mask_of: MaskOf = self._mapped(masks) if isinstance(masks, Mapping) else masks
+        found = [mask_of(record.path) for record in self._records]
+        made = self._part(
+            replace(record, mask=Path(mask) if mask else record.mask)
+            for record, mask in zip(self._records, found, strict=True)
+        )
+        gaps = [record.mask for record in made if record.mask is not None and not record.mask.is_file()]
+        if gaps:
+            raise DatasetError(
+                f"{_number(len(gaps), 'mask')} of {len(self)} slices missing, such as {gaps[0]}. Give None for slices "
+                "without one: of those in the class notumor it is known that there is no lesion."
+            )
+        return made
 
     def published_split(self, *, allow_leakage: bool = False) -> "tuple[Dataset, Dataset]":
         """The split that the set was published with: (train, test); a published validation part is in train.
@@ -526,15 +554,15 @@ class Dataset(Sequence[Record]):
         held_out = (record for i, record in enumerate(self._records) if i in inside)
         return self._part(train, split_by=by), self._part(held_out, split_by=by)
 
-    def _mapped_groups(self, groups: Mapping[Path, str] | Mapping[str, str]) -> GroupOf:
-        group_of = {absolute(path): group for path, group in groups.items()}
-        if not any(record.path in group_of for record in self._records):
+    def _mapped(self, values: Mapping[Path, T] | Mapping[str, T]) -> Callable[[Path], T | None]:
+        value_of = {absolute(path): value for path, value in values.items()}
+        if not any(record.path in value_of for record in self._records):
             raise DatasetError(
-                f"none of the mapping's {len(group_of)} paths is in the dataset. The mapping starts with "
-                f"{next(iter(group_of), 'nothing')}, the dataset with "
+                f"none of the mapping's {len(value_of)} paths is in the dataset. The mapping starts with "
+                f"{next(iter(value_of), 'nothing')}, the dataset with "
                 f"{next((record.path for record in self._records), 'nothing')}."
             )
-        return group_of.get
+        return value_of.get
 
     def _check_by(self, by: str) -> None:
         if by not in ("group", "slice"):

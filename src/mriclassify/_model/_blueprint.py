@@ -1,5 +1,6 @@
 """Blueprint: what an untrained network is to be built from."""
 
+import logging
 import os
 from dataclasses import dataclass
 
@@ -18,6 +19,9 @@ from mriclassify._model._backbones import (
     stem_channels,
 )
 from mriclassify._model._network import Network
+from mriclassify._model._stages import find_stages
+
+log = logging.getLogger("mriclassify")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +66,14 @@ class Blueprint:
             preprocessing=preprocessing or Preprocessing(size=natural_size(backbone)),
         )
 
-    def build(self, *, classes: int, seed: int) -> Network:
-        """Return the network, pretrained as asked; what is random depends on `seed` alone."""
+    def build(self, *, classes: int, seed: int, lesions: bool = False) -> Network:
+        """Return the network, pretrained as asked; what is random depends on `seed` alone.
+
+        Args:
+            classes: how many.
+            seed: of what is random.
+            lesions: whether it looks for lesions; a backbone that makes no maps does not, and the log says so.
+        """
         size = self.preprocessing.size
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -71,4 +81,8 @@ class Blueprint:
             if self.pretrained is not None:
                 load_pretrained(backbone, self.name, source=self.pretrained, size=size)
             mean, std = normalisation(self.name)
-            return Network(backbone, classes=classes, channels=stem_channels(backbone), size=size, mean=mean, std=std)
+            channels = stem_channels(backbone)
+            if lesions and not find_stages(backbone, channels=channels, size=size):
+                log.warning("%s makes no maps on its way: it is trained without the lesions' masks", self.name)
+                lesions = False
+            return Network(backbone, classes=classes, channels=channels, size=size, mean=mean, std=std, lesions=lesions)

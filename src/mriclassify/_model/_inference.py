@@ -26,7 +26,11 @@ def infer(network: Network, images: Images, *, precision: Precision = "fp32") ->
     try:
         with autocast(device, precision):
             outputs = network(images.to(device, memory_format=torch.channels_last, non_blocking=True))
-        return Outputs(*(tensor.float().cpu() for tensor in outputs))
+        return Outputs(
+            outputs.logits.float().cpu(),
+            outputs.features.float().cpu(),
+            None if outputs.lesions is None else outputs.lesions.float().cpu(),
+        )
     except torch.OutOfMemoryError:
         if len(images) == 1:
             raise
@@ -34,4 +38,9 @@ def infer(network: Network, images: Images, *, precision: Precision = "fp32") ->
     half = len(images) // 2
     log.warning("a batch of %d does not fit into the memory of %s: trying %d", len(images), device, half)
     parts = [infer(network, part, precision=precision) for part in (images[:half], images[half:])]
-    return Outputs(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+    lesions = [part.lesions for part in parts if part.lesions is not None]
+    return Outputs(
+        torch.cat([part.logits for part in parts]),
+        torch.cat([part.features for part in parts]),
+        torch.cat(lesions) if lesions else None,
+    )

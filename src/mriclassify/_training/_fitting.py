@@ -26,6 +26,8 @@ from mriclassify._training._options import TrainingOptions
 from mriclassify._version import __version__
 
 VALIDATION_SHARE = 0.15
+HEALTHY = "notumor"
+"""The class whose slices have no lesion, though nobody outlines that."""
 
 
 def fit_bundle(
@@ -54,12 +56,13 @@ def fit_bundle(
     backbone = before.backbone if before else blueprint.name
     # First of all: it reads every slice, and a bad one should stop the training now rather than after hours.
     provenance = _provenance(kept, held, split, before)
-    network = _network(blueprint, before, classes, seed=options.seed)
+    network = _network(blueprint, before, classes, seed=options.seed, lesions=_has_masks(kept))
     preprocessing = before.preprocessing if before else blueprint.preprocessing
+    looking = network.lesion_head is not None and _has_masks(kept)
     held_slices = _slices(held, classes, preprocessing)
     result = train(
         network,
-        _slices(kept, classes, preprocessing),
+        _slices(kept, classes, preprocessing, masks=looking),
         held_slices,
         classes=classes,
         options=options,
@@ -105,9 +108,15 @@ def _parts(data: Dataset, validation: Dataset | None, *, seed: int) -> tuple[Dat
     return data, validation, f"given by the caller, made by {validation.split_by or 'means unknown'}"
 
 
-def _network(blueprint: Blueprint, before: Bundle | None, classes: tuple[str, ...], *, seed: int) -> Network:
+def _has_masks(data: Dataset) -> bool:
+    return any(record.mask is not None for record in data)
+
+
+def _network(
+    blueprint: Blueprint, before: Bundle | None, classes: tuple[str, ...], *, seed: int, lesions: bool
+) -> Network:
     if before is None:
-        return blueprint.build(classes=len(classes), seed=seed)
+        return blueprint.build(classes=len(classes), seed=seed, lesions=lesions)
     # A copy: a training that is stopped leaves the old model as it was.
     network = copy.deepcopy(before.network)
     if before.classes == classes:
@@ -119,16 +128,27 @@ def _network(blueprint: Blueprint, before: Bundle | None, classes: tuple[str, ..
             classes=len(classes),
             channels=network.channels,
             size=before.preprocessing.size,
+            mean=float(network.mean),
+            std=float(network.std),
+            lesions=network.lesion_head is not None,
         )
 
 
-def _slices(data: Dataset, classes: Sequence[str], preprocessing: Preprocessing) -> Slices:
-    return Slices(paths=[record.path for record in data], targets=targets(data, classes), preprocessing=preprocessing)
+def _slices(data: Dataset, classes: Sequence[str], preprocessing: Preprocessing, *, masks: bool = False) -> Slices:
+    return Slices(
+        paths=[record.path for record in data],
+        targets=targets(data, classes),
+        preprocessing=preprocessing,
+        masks=[record.mask for record in data] if masks else None,
+        healthy=classes.index(HEALTHY) if HEALTHY in classes else None,
+    )
 
 
 def _digest(data: Dataset) -> str:
-    """Return what tells one list of labelled files from another."""
-    lines = "\n".join(f"{record.path}\t{record.label}" for record in data)
+    """Return what tells one list of labelled files from another, and of their masks."""
+    lines = "\n".join(
+        f"{record.path}\t{record.label}" + (f"\t{record.mask}" if record.mask is not None else "") for record in data
+    )
     return f"{len(data)} of {hashlib.sha256(lines.encode()).hexdigest()[:16]}"
 
 

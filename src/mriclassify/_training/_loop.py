@@ -26,10 +26,18 @@ from mriclassify._model._inference import infer, ready
 from mriclassify._model._network import Network
 from mriclassify._model._parameters import load_strictly
 from mriclassify._output import make_folder
-from mriclassify._shapes import Images, Logits
+from mriclassify._shapes import Logits
 from mriclassify._threads import batched, worker_count
-from mriclassify._training._batches import Slices, augmented, image_batches, shuffled_batches
+from mriclassify._training._batches import (
+    Batch,
+    Slices,
+    augmented,
+    image_batches,
+    sample_batches,
+    shuffled_batches,
+)
 from mriclassify._training._history import Epoch, History
+from mriclassify._training._lesion_loss import lesion_loss
 from mriclassify._training._options import TrainingOptions, TrainingPrecision
 from mriclassify._training._precision import choose_precision
 from mriclassify._training._schedule import learning_rate
@@ -233,8 +241,15 @@ class _Run:
             rank=accelerator.process_index,
             world=accelerator.num_processes,
         )
-        images = augmented(
-            image_batches(self.slices, batches, device=self.device, workers=self.workers),
+        samples = augmented(
+            sample_batches(
+                self.slices,
+                batches,
+                synthesis=options.synthesis,
+                rng=lambda index: np.random.default_rng([options.seed, number, index]),
+                device=self.device,
+                workers=self.workers,
+            ),
             options.augmentation,
             generator=lambda batch: _generator(options.seed, number, batch, accelerator.process_index),
         )
@@ -248,22 +263,24 @@ class _Run:
         # Dropout knows the global generator only: it is seeded for the epoch, and put back after it.
         with torch.random.fork_rng(devices=cuda):
             torch.manual_seed(_seed(options.seed, number, 0, accelerator.process_index))
-            for step, (batch, targets) in enumerate(self._shown(images, number, len(batches))):
+            for step, batch in enumerate(self._shown(samples, number, len(batches))):
                 rate = learning_rate(
                     number * len(batches) + step,
                     steps=options.epochs * len(batches),
                     peak=options.learning_rate,
                     warmup=options.warmup,
                 )
-                losses.append(self._step(batch, targets, rate))
+                losses.append(self._step(batch, rate))
         return float(np.mean(losses)), rate
 
-    def _step(self, images: Images, targets: torch.Tensor, rate: float) -> float:
+    def _step(self, batch: Batch, rate: float) -> float:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         with autocast(self.device, self.precision):
-            logits = self.model(images).logits
-        loss = self.loss(logits.float(), targets)
+            outputs = self.model(batch.images)
+        loss = self.loss(outputs.logits.float(), batch.targets)
+        if outputs.lesions is not None:
+            loss = loss + self.options.lesion_weight * lesion_loss(outputs.lesions, batch.lesions, batch.known)
         value = float(loss.detach())
         _refuse_infinite(value, rate)
         self.optimiser.zero_grad(set_to_none=True)
@@ -272,9 +289,7 @@ class _Run:
         self.scaler.update()
         return value
 
-    def _shown(
-        self, batches: Iterable[tuple[Images, torch.Tensor]], number: int, count: int
-    ) -> Iterable[tuple[Images, torch.Tensor]]:
+    def _shown(self, batches: Iterable[Batch], number: int, count: int) -> Iterable[Batch]:
         return tqdm(  # type: ignore[no-any-return]
             batches,
             total=count,

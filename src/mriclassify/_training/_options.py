@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from mriclassify._data._augmentation import Augment, Augmentation
+from mriclassify._data._synthesis import Synthesis
 from mriclassify._errors import OptionError
 
 TrainingPrecision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -28,6 +29,9 @@ class TrainingOptions:
         class_weights: "balanced" weighs each class by n / (classes * n_class); "none"; or label -> weight.
         patience: stop after so many epochs without a better validation macro-F1; None trains all epochs.
         augmentation: a callable (images, generator) -> images, or None.
+        synthesis: how often tumours are healed and grafted, where slices have masks and one class is "notumor"; None
+            for never.
+        lesion_weight: of the lesion map's loss beside that of the class, where slices have masks.
         precision: "auto" measures on the CPU whether bf16 is faster for this network and takes the best that a
             GPU supports; or "fp32", "bf16", "fp16".
         seed: of the order of slices, the augmentation, dropout, and the random weights of the head.
@@ -47,6 +51,8 @@ class TrainingOptions:
     class_weights: Literal["balanced", "none"] | Mapping[str, float] = "balanced"
     patience: int | None = None
     augmentation: Augment | None = field(default_factory=Augmentation)
+    synthesis: Synthesis | None = field(default_factory=Synthesis)
+    lesion_weight: float = 1.0
     precision: TrainingPrecision = "auto"
     seed: int = 0
     workers: int | None = None
@@ -59,6 +65,7 @@ class TrainingOptions:
             "weight_decay": (0, 10),
             "warmup": (0, 1),
             "label_smoothing": (0, 1),
+            "lesion_weight": (0, 100),
             "seed": (0, 2**32 - 1),
         }
         for name, (low, high) in bounds.items():

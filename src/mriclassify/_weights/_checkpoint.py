@@ -33,6 +33,7 @@ KINDS: Mapping[str, type | tuple[type, ...]] = {
     "name": str,
     "backbone": str,
     "channels": int,
+    "lesions": bool,
     "classes": list,
     "preprocessing": dict,
     "temperature": (int, float),
@@ -67,6 +68,8 @@ def load_bundle(path: str | os.PathLike[str], *, backbone: nn.Module | None = No
     """
     file = Path(path)
     header, tensors = _read(file)
+    # Files from before there was a lesion head say nothing of it.
+    header = {"lesions": False} | dict(header)
     try:
         _check_kinds(header, KINDS)
         bundle = _empty_bundle(header, file, backbone=backbone)
@@ -97,6 +100,7 @@ def _header(bundle: Bundle) -> dict[str, Any]:
         "name": bundle.name,
         "backbone": bundle.backbone,
         "channels": bundle.network.channels,
+        "lesions": bundle.network.lesion_head is not None,
         "classes": list(bundle.classes),
         "preprocessing": asdict(bundle.preprocessing),
         "temperature": bundle.temperature.value,
@@ -178,6 +182,7 @@ def _empty_bundle(header: Mapping[str, Any], file: Path, *, backbone: nn.Module 
                 classes=len(classes),
                 channels=header["channels"],
                 size=preprocessing.size,
+                lesions=header["lesions"],
             )
     except MriClassifyError as error:
         raise CheckpointError(f"{file}: its network can't be built: {error}") from error
