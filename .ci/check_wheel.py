@@ -7,6 +7,8 @@ from pathlib import Path
 from zipfile import ZipFile
 
 LARGEST = 12_000_000
+TABLE = "mriclassify/_likeness/known_slices.npz"
+LARGEST_TABLE = 400_000
 
 
 def faults(wheel: Path) -> list[str]:
@@ -16,12 +18,14 @@ def faults(wheel: Path) -> list[str]:
         found.append(f"it has {wheel.stat().st_size:,} bytes, {LARGEST:,} or more")
     with ZipFile(wheel) as archive:
         names = set(archive.namelist())
-        needed = {"mriclassify/py.typed", "mriclassify/_weights/registry.json"}
+        needed = {"mriclassify/py.typed", "mriclassify/_weights/registry.json", TABLE}
         found += [f"{name} is missing" for name in sorted(needed - names)]
         strangers = [name for name in sorted(names) if not name.startswith(("mriclassify/", "mriclassify-"))]
         found += [f"{name} does not belong into it" for name in strangers]
         if not any(name.endswith("/LICENSE") for name in names):
             found.append("the licence is missing")
+        if TABLE in names and archive.getinfo(TABLE).file_size > LARGEST_TABLE:
+            found.append(f"the table of known slices has more than {LARGEST_TABLE:,} bytes")
         if not needed - names:
             found += weights_faults(archive, names)
     return found

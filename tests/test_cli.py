@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -522,9 +523,9 @@ def test_ctrl_c_in_the_middle_of_training_keeps_the_epochs_that_are_done(phantom
     assert not (tmp_path / "model.safetensors").exists()
 
 
-@pytest.mark.parametrize(("more", "trained"), [([], 32), (["--with-test"], 48)])
+@pytest.mark.parametrize("more", [[], ["--with-test"]])
 def test_fit_leaves_a_published_test_part_out_unless_told(
-    phantom_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], trained: int
+    phantom_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
 ) -> None:
     rows = ["path,label,group,split"]
     for path in sorted(phantom_folder.rglob("*.png")):
@@ -535,7 +536,10 @@ def test_fit_leaves_a_published_test_part_out_unless_told(
     fit = ["fit", str(tmp_path / "slices.csv"), "--out", out, *SMALL, "--pretrained", "none", "--epochs", "1", *more]
     assert main(fit) == 0
     said = capsys.readouterr().out
-    assert ("left out the published test part, 16 slices" in said) == (trained == 32)
+    assert ("left out the published test part, 16 slices" in said) == (not more)
+    # Some phantoms of other patients look like those of the test part.
+    alike = re.search(r"left out (\d+) of the other 32 slices too", said)
+    trained = 48 if more else 32 - int(alike[1] if alike else 0)
     evaluate = ["evaluate", str(tmp_path / "slices.csv"), "--weights", out, "--json", "--device", "cpu"]
     assert main(evaluate) == 0
     assert json.loads(capsys.readouterr().out)["leakage"]["slices_seen"] == trained

@@ -201,3 +201,14 @@ def test_groups_for_some_only_are_refused_when_saving_already(folder: Path) -> N
     data = Dataset([Record(folder / "1.png", "glioma", "p"), Record(folder / "2.png", "glioma")])
     with pytest.raises(DatasetError, match=r"1 of 2 records have no group, such as .*2\.png"):
         data.to_csv(folder / "t.csv")
+
+
+def test_files_that_could_not_be_read_have_no_group_in_a_table_of_recognized_slices(folder: Path) -> None:
+    rows = [
+        Record(folder / "1.png", "glioma", "near:1", group_source="near-duplicates"),
+        Record(folder / "2.png", "no"),
+    ]
+    Dataset(rows).to_csv(folder / "t.csv")
+    assert list(Dataset.from_csv(folder / "t.csv", classes=["glioma", "no"])) == rows
+    with pytest.raises(DatasetError, match="no group"):
+        Dataset([Record(folder / "1.png", "glioma", "p1"), rows[1]]).to_csv(folder / "t.csv")

@@ -256,7 +256,7 @@ def test_one_class_is_not_enough(fit: Fit, parts: tuple[Dataset, Dataset]) -> No
 
 def test_without_validation_and_without_patients_the_error_says_what_to_do(phantom_folder: Any, fit: Fit) -> None:
     with pytest.raises(SplitError, match=r"with_groups\(\).*by='slice'"):
-        fit(data=Dataset.from_folder(phantom_folder), validation=None)
+        fit(data=Dataset.from_folder(phantom_folder, recognize=False), validation=None)
 
 
 def test_validation_is_set_apart_by_patient(fit: Fit, phantoms: Dataset) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 import pooch
 import pytest
 from filelock import FileLock
@@ -439,7 +440,7 @@ def test_home_is_honoured_when_it_is_needed(
 def test_without_home_the_users_cache_is_taken_and_nothing_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pooch, "os_cache", lambda name: tmp_path / name)
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name: tmp_path / name)
     monkeypatch.setenv("MRICLASSIFY_HOME", "")
     assert _cache.cache_folder() == tmp_path / "mriclassify" / "weights"
     assert list(tmp_path.iterdir()) == []

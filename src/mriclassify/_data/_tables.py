@@ -65,7 +65,8 @@ def write_table(path: str | os.PathLike[str], records: Sequence[Record]) -> None
     """
     table = absolute(path)
     bare = [record for record in records if record.group is None]
-    if bare and len(bare) < len(records):
+    # Where groups were filled in by looks, those without are the files that could not be read.
+    if bare and any(record.group and not record.group_source for record in records):
         raise DatasetError(
             f"{len(bare)} of {len(records)} records have no group, such as {bare[0].path}: a table needs "
             "groups for all or for none. Complete them with with_groups(), or save the two kinds apart."
@@ -192,7 +193,7 @@ def _first_unknown(rows: list[_Row], classes: Classes) -> int:
 
 def _refuse_partial_groups(table: Path, rows: list[_Row]) -> None:
     bare = [row.line for row in rows if not row.group]
-    if bare and len(bare) < len(rows):
+    if bare and any(row.group and not row.group_source for row in rows):
         raise TableError(
             f"{table}: blank group on {len(bare)} of {len(rows)} lines ({listed(bare)}). Without it a split "
             "can't keep patients apart. Fill it in (a slice known to be alone gets a name of its own), "
