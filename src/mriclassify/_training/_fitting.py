@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import logging
 from collections.abc import Sequence
 from datetime import date
 from importlib.metadata import version
@@ -19,11 +20,14 @@ from mriclassify._model._calibration import Temperature
 from mriclassify._model._network import Network
 from mriclassify._model._provenance import Provenance, fingerprints, group_hashes
 from mriclassify._reading import read_slice
+from mriclassify._threads import ordered_map, worker_count
 from mriclassify._training._batches import Slices
 from mriclassify._training._history import History
 from mriclassify._training._loop import OnEpoch, train
 from mriclassify._training._options import TrainingOptions
 from mriclassify._version import __version__
+
+log = logging.getLogger("mriclassify")
 
 VALIDATION_SHARE = 0.15
 HEALTHY = "notumor"
@@ -58,11 +62,14 @@ def fit_bundle(
     provenance = _provenance(kept, held, split, before)
     network = _network(blueprint, before, classes, seed=options.seed, lesions=_has_masks(kept))
     preprocessing = before.preprocessing if before else blueprint.preprocessing
-    looking = network.lesion_head is not None and _has_masks(kept)
+    kept_slices = _slices(kept, classes, preprocessing, masks=_has_masks(kept) and network.lesion_head is not None)
+    if _has_masks(kept) and network.lesion_head is None:
+        log.warning("the masks are not used: this network was built without a lesion head")
+    _read_masks(kept_slices)
     held_slices = _slices(held, classes, preprocessing)
     result = train(
         network,
-        _slices(kept, classes, preprocessing, masks=looking),
+        kept_slices,
         held_slices,
         classes=classes,
         options=options,
@@ -110,6 +117,18 @@ def _parts(data: Dataset, validation: Dataset | None, *, seed: int) -> tuple[Dat
 
 def _has_masks(data: Dataset) -> bool:
     return any(record.mask is not None for record in data)
+
+
+def _read_masks(slices: Slices) -> None:
+    """Read every mask once: a bad one should stop the training now, and not in its second epoch.
+
+    Raises:
+        ReadError: a mask can't be read.
+        DatasetError: one is no mask, or not as large as its slice.
+    """
+    workers = worker_count()
+    for _ in ordered_map(slices.sample, slices.donors, workers=workers, ahead=4 * workers):
+        pass
 
 
 def _network(
