@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mriclassify._likeness._known import KnownSlice
 
 from mriclassify._data._audit import Audit, _auditing, _shortcut, make_audit, suspects
 from mriclassify._data._audit._findings import Suspect
 from mriclassify._data._dataset import Dataset
 from mriclassify._data._record import Record
 from mriclassify._errors import ClassMismatchError, MissingExtraError, OptionError, OutputError, SplitError
+from mriclassify._likeness._known import KnownSlice
 from mriclassify._likeness._looks import ROW, Looks
 from mriclassify._likeness._measures import MEASURES
 from mriclassify._shapes import Probabilities

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mriclassify import Dataset, MissingFileError, Preprocessing
-from mriclassify._training._batches import Slices, augmented, image_batches, shuffled_batches
+from mriclassify._training._batches import Batch, Slices, augmented, image_batches, shuffled_batches
 
 
 def flat(batches: list[list[int]]) -> list[int]:
@@ -84,15 +84,20 @@ def test_file_that_vanished_is_named(phantoms: Dataset, tmp_path: Path) -> None:
         list(image_batches(source, [[0, 1]], device=torch.device("cpu"), workers=2))
 
 
+def batch_of(images: torch.Tensor) -> Batch:
+    count = len(images)
+    return Batch(images, torch.zeros(count), torch.zeros(count, 1, 0, 0), torch.zeros(count, dtype=torch.bool))
+
+
 def test_each_batch_is_augmented_with_a_generator_of_its_own() -> None:
     def noise(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         return images + torch.rand(images.shape, generator=generator)
 
-    batches = [(torch.zeros(2, 1, 4, 4), torch.zeros(2)) for _ in range(3)]
+    batches = [batch_of(torch.zeros(2, 1, 4, 4)) for _ in range(3)]
 
     def drawn() -> list[torch.Tensor]:
         made = augmented(iter(batches), noise, generator=lambda number: torch.Generator().manual_seed(number))
-        return [images for images, _ in made]
+        return [batch.images for batch in made]
 
     first, second, third = drawn()
     assert not torch.equal(first, second)
@@ -101,5 +106,5 @@ def test_each_batch_is_augmented_with_a_generator_of_its_own() -> None:
 
 def test_without_augmentation_images_stay_as_they_are() -> None:
     images = torch.rand(2, 1, 4, 4)
-    [(same, _)] = augmented(iter([(images, torch.zeros(2))]), None, generator=lambda _: torch.Generator())
-    assert torch.equal(same, images)
+    [same] = augmented(iter([batch_of(images)]), None, generator=lambda _: torch.Generator())
+    assert torch.equal(same.images, images)
