@@ -194,8 +194,8 @@ def test_a_temperature_out_of_range_is_refused() -> None:
             Temperature(value)
 
 
-def test_outputs_are_logits_and_features() -> None:
-    assert Outputs._fields == ("logits", "features")
+def test_outputs_are_logits_and_features_and_lesions_where_there_is_a_map() -> None:
+    assert Outputs._fields == ("logits", "features", "lesions")
 
 
 def test_temperatures_can_be_fitted_on_what_inference_gives() -> None:
