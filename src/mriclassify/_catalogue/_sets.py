@@ -173,8 +173,9 @@ def list_datasets() -> tuple[CatalogueEntry, ...]:
     """Return the public sets that `Dataset.from_catalog` knows by name.
 
     Example:
-        >>> [entry.name for entry in list_datasets()]
-        ['nickparvar', 'rm1000', 'sartaj', 'bangladesh', 'figshare']
+        >>> len(list_datasets())
+        5
+
     """
     return _ENTRIES
 
