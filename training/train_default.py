@@ -37,23 +37,37 @@ def folds(data: Path) -> dict[str, list[Record]]:
     return records
 
 
-def main() -> None:
-    """Train and save."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def arguments(description: str | None, *, run: Path) -> argparse.Namespace:
+    """Return what the command line asks for; `run` is the usual folder."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--weights", type=Path, help="default: weights/mobilenet_v2.safetensors beside the data")
-    parser.add_argument("--run", type=Path, default=Path("runs/default"))
-    options = parser.parse_args()
+    parser.add_argument("--weights", type=Path, help=f"default: weights/{BACKBONE}.safetensors beside the data")
+    parser.add_argument("--run", type=Path, default=run)
+    return parser.parse_args()
+
+
+def training_records(data: Path) -> list[Record]:
+    """Return the records of folds 1-4."""
+    return [record for fold, records in folds(data).items() if fold != "0" for record in records]
+
+
+def train(known: Dataset, options: argparse.Namespace, *, size: int, training: TrainingOptions) -> None:
+    """Train on `known`, but for the eighth that validates, and save the model in the folder of the run."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     pretrained = options.weights or options.data.parent / "weights" / f"{BACKBONE}.safetensors"
-    known = Dataset([record for fold, records in folds(options.data).items() if fold != "0" for record in records])
-    train, validation = known.split((7 / 8, 1 / 8), seed=0)
-    logging.info("training on %s", train)
+    part, validation = known.split((7 / 8, 1 / 8), seed=0)
+    logging.info("training on %s", part)
     logging.info("validating on %s", validation)
-    clf = Classifier(BACKBONE, pretrained=pretrained, preprocessing=Preprocessing(size=SIZE))
-    clf.fit(train, validation=validation, options=OPTIONS, resume=options.run)
+    clf = Classifier(BACKBONE, pretrained=pretrained, preprocessing=Preprocessing(size=size))
+    clf.fit(part, validation=validation, options=training, resume=options.run)
     clf.save(options.run / "model.safetensors", half=True)
     logging.info("saved %s", options.run / "model.safetensors")
+
+
+def main() -> None:
+    """Train and save."""
+    options = arguments(__doc__, run=Path("runs/default"))
+    train(Dataset(training_records(options.data)), options, size=SIZE, training=OPTIONS)
 
 
 if __name__ == "__main__":
