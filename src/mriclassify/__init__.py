@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from mriclassify._classifier import Classifier
     from mriclassify._data._audit import Audit
     from mriclassify._data._augmentation import Augmentation
+    from mriclassify._data._cropping import crop, draw_crop
     from mriclassify._data._dataset import Dataset
+    from mriclassify._data._fading import draw_fade, fade
     from mriclassify._data._grafting import draw_graft, graft
     from mriclassify._data._healing import draw_sham, heal, sham
     from mriclassify._data._preprocessing import Preprocessing
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from mriclassify._data._synthesis import Synthesis
     from mriclassify._errors import (
         CacheError,
+        CalibrationError,
         CheckpointError,
         ChecksumError,
         ClassMismatchError,
@@ -51,13 +54,17 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from mriclassify._evaluation import Report
+    from mriclassify._evaluation._recalibrated import Recalibration
     from mriclassify._labels import CLASSES
     from mriclassify._model._backbones import list_backbones
     from mriclassify._model._bundle import Bundle
     from mriclassify._model._prediction import Prediction
+    from mriclassify._model._prediction_set import PredictionSet
     from mriclassify._model._study import SliceAnswer, StudyPrediction
     from mriclassify._training._history import Epoch, History
     from mriclassify._training._options import TrainingOptions
+    from mriclassify._trust._appearance import AppearanceLimits
+    from mriclassify._trust._thresholds import Thresholds
     from mriclassify._weights._registry import WeightsRecord, list_weights
 
 # Without a handler Python would print a library's warnings to standard error, whatever the program wants.
@@ -65,11 +72,13 @@ logging.getLogger("mriclassify").addHandler(logging.NullHandler())
 
 _ERRORS = "mriclassify._errors"
 _HOMES = {
+    "AppearanceLimits": "mriclassify._trust._appearance",
     "Audit": "mriclassify._data._audit",
     "Augmentation": "mriclassify._data._augmentation",
     "Bundle": "mriclassify._model._bundle",
     "CLASSES": "mriclassify._labels",
     "CacheError": _ERRORS,
+    "CalibrationError": _ERRORS,
     "CatalogueEntry": "mriclassify._catalogue",
     "CheckpointError": _ERRORS,
     "ChecksumError": _ERRORS,
@@ -93,8 +102,10 @@ _HOMES = {
     "OutputError": _ERRORS,
     "PixelError": _ERRORS,
     "Prediction": "mriclassify._model._prediction",
+    "PredictionSet": "mriclassify._model._prediction_set",
     "Preprocessing": "mriclassify._data._preprocessing",
     "ReadError": _ERRORS,
+    "Recalibration": "mriclassify._evaluation._recalibrated",
     "Record": "mriclassify._data._record",
     "Report": "mriclassify._evaluation",
     "SliceAnswer": "mriclassify._model._study",
@@ -102,6 +113,7 @@ _HOMES = {
     "StudyPrediction": "mriclassify._model._study",
     "Synthesis": "mriclassify._data._synthesis",
     "TableError": _ERRORS,
+    "Thresholds": "mriclassify._trust._thresholds",
     "TooMuchError": _ERRORS,
     "TrainingError": _ERRORS,
     "TrainingOptions": "mriclassify._training._options",
@@ -110,8 +122,12 @@ _HOMES = {
     "UnsupportedFormatError": _ERRORS,
     "WeightsError": _ERRORS,
     "WeightsRecord": "mriclassify._weights._registry",
+    "crop": "mriclassify._data._cropping",
+    "draw_crop": "mriclassify._data._cropping",
+    "draw_fade": "mriclassify._data._fading",
     "draw_graft": "mriclassify._data._grafting",
     "draw_sham": "mriclassify._data._healing",
+    "fade": "mriclassify._data._fading",
     "graft": "mriclassify._data._grafting",
     "heal": "mriclassify._data._healing",
     "list_backbones": "mriclassify._model._backbones",
@@ -122,10 +138,12 @@ _HOMES = {
 
 __all__ = [
     "CLASSES",
+    "AppearanceLimits",
     "Audit",
     "Augmentation",
     "Bundle",
     "CacheError",
+    "CalibrationError",
     "CatalogueEntry",
     "CheckpointError",
     "ChecksumError",
@@ -149,8 +167,10 @@ __all__ = [
     "OutputError",
     "PixelError",
     "Prediction",
+    "PredictionSet",
     "Preprocessing",
     "ReadError",
+    "Recalibration",
     "Record",
     "Report",
     "SliceAnswer",
@@ -158,6 +178,7 @@ __all__ = [
     "StudyPrediction",
     "Synthesis",
     "TableError",
+    "Thresholds",
     "TooMuchError",
     "TrainingError",
     "TrainingOptions",
@@ -167,8 +188,12 @@ __all__ = [
     "WeightsError",
     "WeightsRecord",
     "__version__",
+    "crop",
+    "draw_crop",
+    "draw_fade",
     "draw_graft",
     "draw_sham",
+    "fade",
     "graft",
     "heal",
     "list_backbones",

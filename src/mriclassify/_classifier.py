@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -12,18 +12,21 @@ from torch import nn
 
 from mriclassify._data._dataset import Dataset
 from mriclassify._data._preprocessing import Preprocessing
-from mriclassify._errors import ClassMismatchError, DatasetError, NotFittedError, OptionError
+from mriclassify._errors import CalibrationError, ClassMismatchError, DatasetError, NotFittedError, OptionError
 from mriclassify._model._backbones import IMAGENET
 from mriclassify._model._blueprint import Blueprint
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._device import choose_device
 from mriclassify._model._inference import ready
 from mriclassify._model._prediction import Prediction
+from mriclassify._model._prediction_set import PredictionSet
 from mriclassify._model._stream import OnError, answer, predictions, read
 from mriclassify._model._study import StudyPrediction, answer_study
 from mriclassify._reading import Source, expand, name_of, read_study
 from mriclassify._reading._checks import check_axis
 from mriclassify._shapes import Probabilities
+from mriclassify._trust._conformal import Conformal
+from mriclassify._trust._thresholds import Thresholds
 from mriclassify._weights._checkpoint import load_bundle, save_bundle
 from mriclassify._weights._locating import locate
 
@@ -31,6 +34,7 @@ log = logging.getLogger("mriclassify")
 
 if TYPE_CHECKING:
     from mriclassify._evaluation import Report
+    from mriclassify._evaluation._recalibrated import Recalibration
     from mriclassify._training._history import History
     from mriclassify._training._loop import OnEpoch
     from mriclassify._training._options import TrainingOptions
@@ -121,6 +125,19 @@ class Classifier:
     def classes(self) -> tuple[str, ...]:
         """The classes, in the order of probabilities."""
         return self.bundle.classes
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """When an answer is uncertain and a slice rejected; set another `Thresholds` to change that.
+
+        Raises:
+            CalibrationError: on setting, the weights lack what a threshold needs.
+        """
+        return self.bundle.thresholds
+
+    @thresholds.setter
+    def thresholds(self, thresholds: Thresholds) -> None:
+        self._bundle = self.bundle.with_changes(thresholds=thresholds)
 
     @property
     def device(self) -> str:
@@ -243,6 +260,86 @@ class Classifier:
         ]
         return np.array(rows, dtype=np.float64).reshape(len(rows), len(self.classes))
 
+    def prediction_set(self, source: Source, *, coverage: float = 0.95, axis: int = 2) -> PredictionSet:
+        """Return the classes that one slice may show, so many that the true one is among them as often as asked.
+
+        Args:
+            source: as in `predict`.
+            coverage: how often slices of each class shall have it in their set, between 0 and 1. It holds for slices
+                like those that the model was calibrated on; at another hospital after `recalibrate`.
+            axis: of a volume, as in `predict`.
+
+        Raises:
+            OptionError: coverage is not between 0 and 1.
+            CalibrationError: the weights hold no conformal scores.
+            ReadError: the source can't be read as a slice.
+        """
+        conformal = self._conformal(coverage)
+        return _set_of(self.predict(source, axis=axis), conformal, coverage)
+
+    def prediction_sets(
+        self, sources: Sources, *, coverage: float = 0.95, batch_size: int = 32, on_error: OnError = "record"
+    ) -> Iterator[PredictionSet]:
+        """Yield the plausible classes of each slice, in order, as `predict_many` yields answers.
+
+        Args:
+            sources: as in `predict_many`.
+            coverage: as in `prediction_set`.
+            batch_size: slices that go through the network together.
+            on_error: "record" yields an empty set whose prediction has the status "error"; "raise" stops there.
+
+        Raises:
+            OptionError: an argument is out of its range.
+            CalibrationError: the weights hold no conformal scores.
+            ReadError: as in `predict_many`.
+        """
+        conformal = self._conformal(coverage)
+        answers = self.predict_many(sources, batch_size=batch_size, on_error=on_error)
+        return (_set_of(answer, conformal, coverage) for answer in answers)
+
+    def _conformal(self, coverage: float) -> Conformal:
+        conformal = self.bundle.conformal
+        if conformal is None:
+            raise CalibrationError(
+                f"{self.bundle.name} holds no conformal scores, which prediction sets need: call recalibrate() with "
+                "labelled slices, or train with this version"
+            )
+        conformal.limits(coverage)  # a wrong coverage is refused here and not at the first answer
+        return conformal
+
+    def recalibrate(
+        self,
+        data: Dataset,
+        *,
+        prior: Mapping[str, float] | None = None,
+        batch_size: int = 32,
+        seed: int = 0,
+    ) -> "Recalibration":
+        """Fit probabilities and thresholds to a site, from 50 to 200 of its labelled slices; the network stays.
+
+        Changed are the temperature, an offset for each class (the site's prior, and what its scanners do to the
+        answers), the threshold of "uncertain", and the scores of the prediction sets; `save` keeps them.
+
+        Args:
+            data: labelled slices of the site, of every class; slices of one patient should share a group.
+            prior: class to its share at the site, if the classes' shares among `data` are others.
+            batch_size: slices that go through the network together.
+            seed: of the folds and resamples that "after" is measured with.
+
+        Returns:
+            What changed, and figures before and after with 95 % intervals: printed, it is a table.
+
+        Raises:
+            ClassMismatchError: the data lacks a class of the model, or has others.
+            DatasetError: too few slices of a class, or slices that can't be read.
+        """
+        # scikit-learn takes a second to import, and those who only predict never need it.
+        from mriclassify._evaluation._recalibrating import recalibrated_bundle
+
+        _require_positive("batch_size", batch_size)
+        self._bundle, summary = recalibrated_bundle(self.bundle, data, prior=prior, batch_size=batch_size, seed=seed)
+        return summary
+
     def fit(
         self,
         train: Dataset,
@@ -338,6 +435,16 @@ class Classifier:
         ready(bundle.network, self._device)
         log.info("%s computes on %s", bundle.name, self._device)
         self._bundle = bundle
+
+
+def _set_of(answer: Prediction, conformal: Conformal, coverage: float) -> PredictionSet:
+    labels: tuple[str, ...] = ()
+    if answer.probabilities:
+        row = np.array([list(answer.probabilities.values())])
+        (plausible,) = conformal.sets(row, coverage)
+        ranked = sorted(zip(answer.probabilities, row[0], plausible, strict=True), key=lambda item: -item[1])
+        labels = tuple(label for label, _, held in ranked if held)
+    return PredictionSet(source=answer.source, labels=labels, coverage=coverage, prediction=answer)
 
 
 def _require_positive(name: str, value: int) -> None:

@@ -15,6 +15,7 @@
     │   └── TableError                         a CSV file is not as expected
     ├── OptionError (ValueError)               an argument is out of range or unknown
     │   └── DeviceError                        no such device here
+    ├── CalibrationError (ValueError)          the weights lack what is needed to tell when not to trust them
     ├── NetworkError (ValueError)              a backbone does not do what a network needs
     ├── NotFittedError (RuntimeError)          asked for an answer before training
     ├── TrainingError (RuntimeError)           training can't go on
@@ -99,6 +100,10 @@ class NetworkError(MriClassifyError, ValueError):
 
 class NotFittedError(MriClassifyError, RuntimeError):
     """An answer was asked of a classifier that has not been trained."""
+
+
+class CalibrationError(MriClassifyError, ValueError):
+    """Weights lack what was kept of training and validation slices for telling when not to trust an answer."""
 
 
 class TrainingError(MriClassifyError, RuntimeError):

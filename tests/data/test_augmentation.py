@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mriclassify import Augmentation, OptionError
+from mriclassify._data._augmentation import COARSEST, FINEST
 
 NOTHING = dict.fromkeys(Augmentation.__dataclass_fields__, 0.0)
 
@@ -61,13 +62,84 @@ def test_air_stays_black_but_for_noise() -> None:
     assert (Augmentation(noise=0.0)(torch.zeros(8, 1, 24, 24), seeded()) < 1e-3).all()
 
 
+COARSE = Augmentation(**(NOTHING | {"coarse": 1.0}))
+
+
+def fine_energy(pictures: torch.Tensor) -> torch.Tensor:
+    """Return for each image the part of its energy beyond half of the highest frequency, the mean aside."""
+    spectrum = torch.fft.fft2(pictures[:, 0] - pictures.mean(dim=(1, 2, 3))[:, None, None]).abs() ** 2
+    frequencies = torch.fft.fftfreq(pictures.shape[-1])
+    fine = torch.hypot(frequencies[:, None], frequencies) > 0.25
+    return (spectrum * fine).sum(dim=(1, 2)) / spectrum.sum(dim=(1, 2))
+
+
+def test_a_coarser_grid_smooths_and_keeps_brightness() -> None:
+    given = torch.rand(16, 1, 64, 64, generator=seeded(1))
+    changed = COARSE(given, seeded())
+    assert changed.shape == given.shape
+    assert (fine_energy(changed) < 0.9 * fine_energy(given)).all()
+    torch.testing.assert_close(changed.mean(dim=(1, 2, 3)), given.mean(dim=(1, 2, 3)), atol=0.01, rtol=0)
+    assert changed.min() >= 0
+
+
+def test_the_coarser_the_grid_the_smoother_the_image() -> None:
+    given = torch.rand(1, 1, 64, 64, generator=seeded(1))
+    still = COARSE.draw(1, seeded())
+    energy = [
+        float(fine_energy(COARSE.apply(given, still._replace(side=torch.tensor([side])))))
+        for side in (0.4, 0.6, 0.8, 1)
+    ]
+    assert energy == sorted(energy)
+    assert energy[0] < 0.3 * energy[-1]
+
+
+def test_a_coarser_grid_moves_nothing() -> None:
+    rows, columns = torch.meshgrid(*(torch.arange(64.0),) * 2, indexing="ij")
+    blob = torch.exp(-((rows - 20) ** 2 + (columns - 41) ** 2) / 72)[None, None]
+    for seed in range(5):
+        changed = COARSE(blob, seeded(seed))[0, 0]
+        middle = [float((changed * places).sum() / changed.sum()) for places in (rows, columns)]
+        assert middle == pytest.approx([20, 41], abs=0.1)
+
+
+def test_images_are_taken_on_a_coarser_grid_as_often_as_asked() -> None:
+    sides = Augmentation(coarse=0.3).draw(2000, seeded()).side
+    assert float((sides < 1).float().mean()) == pytest.approx(0.3, abs=0.04)
+    assert COARSEST <= float(sides.min()) < COARSEST + 0.05
+    assert FINEST - 0.05 < float(sides[sides < 1].max()) <= FINEST
+    assert (Augmentation(coarse=0).draw(100, seeded()).side == 1).all()
+    given = images()
+    torch.testing.assert_close(Augmentation(**NOTHING)(given, seeded()), given, atol=1e-5, rtol=0)
+
+
+def test_a_batch_on_coarser_grids_is_its_images_one_by_one() -> None:
+    given = torch.rand(6, 1, 48, 48, generator=seeded(1))
+    half = Augmentation(**(NOTHING | {"coarse": 0.6}))
+    parameters = half.draw(6, seeded())
+    assert 1 in parameters.side and (parameters.side < 1).any()
+    together = half.apply(given, parameters)
+    for number in range(6):
+        row = parameters._replace(
+            **{key: getattr(parameters, key)[number : number + 1] for key in parameters._fields[:-1]}
+        )
+        alone = half.apply(given[number : number + 1], row)
+        torch.testing.assert_close(together[number : number + 1], alone, atol=1e-6, rtol=1e-5)
+
+
+def test_images_of_a_few_pixels_stay_as_they_are() -> None:
+    given = torch.rand(3, 1, 8, 8, generator=seeded(1))
+    torch.testing.assert_close(COARSE(given, seeded()), given, atol=1e-5, rtol=0)
+
+
 def test_images_of_a_batch_are_changed_differently() -> None:
     same = images(1).expand(4, -1, -1, -1)
     changed = Augmentation()(same, seeded())
     assert len({image.sum().item() for image in changed}) == 4
 
 
-@pytest.mark.parametrize("wrong", [{"flip": 1.1}, {"noise": -0.1}, {"translation": 0.6}, {"scale": 1.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"flip": 1.1}, {"noise": -0.1}, {"translation": 0.6}, {"scale": 1.0}, {"coarse": 1.1}]
+)
 def test_strengths_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(OptionError, match=next(iter(wrong))):
         Augmentation(**wrong)

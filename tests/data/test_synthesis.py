@@ -1,6 +1,7 @@
-"""Synthesis: tumours are healed and grafted as often as asked, with the target and the lesion that then hold."""
+"""Synthesis: tumours are healed, left out, grafted and faded as often as asked, with the target that then holds."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +12,17 @@ from mriclassify._data import _synthesis
 from mriclassify._data._synthesis import Sample, Synthesis
 
 SIZE = 64
-HEALTHY = 2
-NEVER = Synthesis(heal=0, graft=0, sham=0)
+LABELS = ("glioma", "meningioma", "notumor", "pituitary")
+HEALTHY = LABELS.index("notumor")
+SHARES = ("heal", "miss", "graft", "fade", "crop", "sham")
+
+
+def only(**shares: float) -> Synthesis:
+    """Return a synthesis that does nothing but what is asked for."""
+    return Synthesis(**dict.fromkeys(SHARES, 0.0) | shares)
+
+
+NEVER = only()
 
 
 def head(seed: int = 0) -> NDArray[np.float32]:
@@ -50,7 +60,8 @@ def made(
     donors: int = 4,
     donor: Callable[[int], Sample] = lambda number: tumour(number, target=number % 2),
 ) -> Sample:
-    return synthesis(sample, np.random.default_rng(seed), healthy=HEALTHY, donors=donors, donor=donor)
+    rng = np.random.default_rng(seed)
+    return synthesis(sample, rng, label=LABELS[sample.target], healthy=HEALTHY, donors=donors, donor=donor)
 
 
 def same(a: Sample, b: Sample) -> bool:
@@ -69,7 +80,7 @@ def test_shares_of_nought_change_nothing(sample: Sample) -> None:
 def test_a_healed_slice_is_healthy_and_has_no_lesion() -> None:
     sample = tumour()
     given = sample.image.copy()
-    result = made(Synthesis(heal=1, graft=1, sham=1), sample, donor=refused)
+    result = made(only(heal=1, graft=1, sham=1), sample, donor=refused)
     assert result.target == HEALTHY
     assert result.lesion is not None
     assert result.lesion.shape == (SIZE, SIZE)
@@ -84,17 +95,96 @@ def test_a_healed_slice_is_healthy_and_has_no_lesion() -> None:
 def test_what_cannot_be_healed_stays_as_it_is() -> None:
     sample = tumour(radius=0.33)
     for seed in range(3):
-        assert made(Synthesis(heal=1, graft=0, sham=0), sample, seed=seed) is sample
+        assert made(only(heal=1), sample, seed=seed) is sample
 
 
-def test_a_slice_without_a_mask_is_never_healed() -> None:
+def test_what_cannot_be_healed_is_left_out_where_that_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_synthesis, "heal", lambda image, lesion: None)
+    sample = tumour()
+    assert all(made(only(heal=1), sample, seed=seed) is sample for seed in range(12))
+    results = [made(only(heal=0.99, miss=0.01), sample, seed=seed) for seed in range(12)]
+    missed = [result for result in results if result.target == HEALTHY]
+    assert len(missed) > 4
+    assert all(result.image.max() < 1 for result in missed)
+
+
+@pytest.mark.parametrize("asked", [{"heal": 1.0}, {"miss": 1.0}, {"fade": 1.0}, {"crop": 1.0}])
+def test_a_slice_without_a_mask_is_left_alone(asked: dict[str, float]) -> None:
     sample = tumour()._replace(lesion=None)
     for seed in range(3):
-        assert made(Synthesis(heal=1, graft=1, sham=0), sample, seed=seed, donor=refused) is sample
+        assert made(only(graft=1, **asked), sample, seed=seed, donor=refused) is sample
+
+
+def test_a_slice_whose_lesion_was_left_out_is_healthy_and_has_none() -> None:
+    sample = tumour()
+    given = sample.image.copy()
+    results = [made(only(miss=1), sample, seed=seed, donor=refused) for seed in range(20)]
+    missed = [result for result in results if result is not sample]
+    assert len(missed) > 10
+    for result in missed:
+        assert result.target == HEALTHY
+        assert result.lesion is not None
+        assert (result.lesion.shape, result.lesion.dtype) == ((SIZE, SIZE), np.float32)
+        assert not result.lesion.any()
+        assert result.image.max() < 1  # the lesion is 1.1, and nothing else is
+    np.testing.assert_array_equal(sample.image, given)
+
+
+@pytest.mark.parametrize("target", [0, 1, 3])
+def test_a_crop_keeps_class_and_lesion(target: int) -> None:
+    sample = tumour(target=target)
+    results = [made(only(crop=1), sample, seed=seed, donor=refused) for seed in range(12)]
+    cropped = [result for result in results if result is not sample]
+    assert len(cropped) > 6
+    for result in cropped:
+        assert result.target == target
+        assert result.lesion is not None
+        assert set(np.unique(result.lesion)) == {0, 1}
+        assert result.image[result.lesion > 0.5].mean() > 1.0
+        assert not np.array_equal(result.image, sample.image)
+
+
+def test_tumour_free_slices_are_cropped_too() -> None:
+    sample = healthy()
+    result = made(only(crop=1), sample, donor=refused)
+    assert result.target == HEALTHY
+    assert result.lesion is not None and not result.lesion.any()
+    assert not np.array_equal(result.image, sample.image)
+
+
+def test_only_lesions_of_the_named_classes_are_faded() -> None:
+    for target, label in enumerate(LABELS):
+        if label == "notumor":
+            continue
+        sample = tumour(target=target)
+        result = made(only(fade=1), sample, donor=refused)
+        assert result.target == target
+        assert result.lesion is sample.lesion
+        assert (result is sample) == (label != "glioma")
+        others = Synthesis(**dict.fromkeys(SHARES, 0.0) | {"fade": 1.0}, faded_classes=("meningioma", "pituitary"))
+        assert (made(others, sample) is sample) == (label == "glioma")
+    faded = made(only(fade=1), tumour())
+    inside = disc() > 0.5
+    assert faded.image[inside].mean() < 0.7 < tumour().image[inside].min()
+
+
+def test_a_lesion_too_small_to_be_faded_stays() -> None:
+    sample = tumour(radius=0.03)
+    assert made(only(fade=1), sample) is sample
+
+
+def test_a_faded_lesion_can_be_cropped_or_beside_a_sham() -> None:
+    sample = tumour()
+    for also in ({"crop": 1.0}, {"sham": 1.0}):
+        results = [made(only(fade=1, **also), sample, seed=seed) for seed in range(6)]
+        faded = made(only(fade=1), sample)
+        assert all(result.target == 0 for result in results)
+        assert any(result.image[result.lesion > 0.5].mean() < 0.7 for result in results if result.lesion is not None)
+        assert any(not np.array_equal(result.image, faded.image) for result in results)
 
 
 def test_a_grafted_slice_is_of_its_donors_class_and_shows_where() -> None:
-    results = [made(Synthesis(heal=0, graft=1, sham=0), healthy(9), seed=seed) for seed in range(6)]
+    results = [made(only(graft=1), healthy(9), seed=seed) for seed in range(6)]
     grafted = [result for result in results if result.target != HEALTHY]
     assert len(grafted) >= 5
     assert {result.target for result in grafted} == {0, 1}
@@ -119,7 +209,7 @@ def test_the_donor_that_resembles_most_is_taken() -> None:
     mixed = 0
     for seed in range(12):
         asked.clear()
-        result = made(Synthesis(heal=0, graft=1, sham=0), healthy(9), seed=seed, donors=8, donor=donor)
+        result = made(only(graft=1), healthy(9), seed=seed, donors=8, donor=donor)
         assert len(asked) == _synthesis.DONORS
         assert all(0 <= number < 8 for number in asked)
         if 3 in asked and result.target != HEALTHY:
@@ -131,30 +221,30 @@ def test_the_donor_that_resembles_most_is_taken() -> None:
 def test_a_graft_that_finds_no_place_leaves_the_slice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_synthesis, "graft", lambda *_: None)
     sample = healthy()
-    assert made(Synthesis(heal=0, graft=1, sham=0), sample) is sample
+    assert made(only(graft=1), sample) is sample
 
 
 def test_donors_with_an_empty_mask_give_nothing() -> None:
     sample = healthy()
-    assert made(Synthesis(heal=0, graft=1, sham=0), sample, donor=healthy) is sample
+    assert made(only(graft=1), sample, donor=healthy) is sample
 
 
 def test_without_donors_nothing_is_grafted() -> None:
     sample = healthy()
     for seed in range(3):
-        assert made(Synthesis(heal=1, graft=1, sham=0), sample, seed=seed, donors=0, donor=refused) is sample
+        assert made(only(heal=1, graft=1), sample, seed=seed, donors=0, donor=refused) is sample
 
 
 def test_tumours_get_no_graft() -> None:
     sample = tumour()
-    assert made(Synthesis(heal=0, graft=1, sham=0), sample, donor=refused) is sample
+    assert made(only(graft=1), sample, donor=refused) is sample
 
 
 @pytest.mark.parametrize("sample", [tumour(), healthy(), tumour()._replace(lesion=None)])
 def test_a_sham_keeps_target_and_lesion(sample: Sample) -> None:
     changed = 0
     for seed in range(8):
-        result = made(Synthesis(heal=0, graft=0, sham=1), sample, seed=seed, donor=refused)
+        result = made(only(sham=1), sample, seed=seed, donor=refused)
         assert result.target == sample.target
         assert result.lesion is sample.lesion
         if result is not sample:
@@ -168,30 +258,89 @@ def test_a_sham_keeps_target_and_lesion(sample: Sample) -> None:
 
 @pytest.mark.parametrize("sample", [tumour(), healthy()])
 def test_the_generator_alone_decides(sample: Sample) -> None:
-    often = Synthesis(heal=0.5, graft=0.5, sham=0.5)
+    often = Synthesis(heal=0.3, miss=0.3, graft=0.5, fade=0.5, crop=0.5, sham=0.5)
     first = [made(often, sample, seed=seed) for seed in range(8)]
     again = [made(often, sample, seed=seed) for seed in range(8)]
     assert all(same(a, b) for a, b in zip(first, again, strict=True))
     assert len({result.image.tobytes() for result in first}) > 2
 
 
-def test_slices_are_changed_as_often_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_synthesis, "heal", lambda image, lesion: image)
+HEALED, CROPPED, FADED, SHAMMED = 10, 20, 40, 80
+
+
+@pytest.fixture
+def marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is done to a slice, and always can be done, adds a number of its own to it."""
+
+    def cropped(image: Any, lesion: Any, _: Any, *, miss: bool) -> Any:
+        return image + CROPPED, lesion & (not miss)
+
+    monkeypatch.setattr(_synthesis, "heal", lambda image, lesion: image + HEALED)
+    monkeypatch.setattr(_synthesis, "crop", cropped)
+    monkeypatch.setattr(_synthesis, "fade", lambda image, lesion, parameters: image + FADED)
     monkeypatch.setattr(_synthesis, "graft", lambda host, donor, lesion, parameters: (host, lesion))
-    monkeypatch.setattr(_synthesis, "sham", lambda image, parameters, *, avoid: image + 1)
+    monkeypatch.setattr(_synthesis, "sham", lambda image, parameters, *, avoid: image + SHAMMED)
     monkeypatch.setattr(_synthesis, "resemblance", lambda *_, **__: 0.5)
-    synthesis = Synthesis(heal=0.4, graft=0.2, sham=0.25)
-    sick, sound = tumour(), healthy()
-    tumours = [made(synthesis, sick, seed=seed) for seed in range(400)]
-    others = [made(synthesis, sound, seed=seed) for seed in range(400)]
-    assert np.mean([result.target == HEALTHY for result in tumours]) == pytest.approx(0.4, abs=0.08)
-    assert np.mean([result.target != HEALTHY for result in others]) == pytest.approx(0.2, abs=0.07)
-    left = [result for result in tumours if result.target != HEALTHY]
-    assert np.mean([result is not sick for result in left]) == pytest.approx(0.25, abs=0.09)
 
 
-@pytest.mark.parametrize("name", ["heal", "graft", "sham"])
+def marks(synthesis: Synthesis, sample: Sample) -> dict[tuple[int, str], float]:
+    """Return how often what was done (by its number) left which class, over many draws."""
+    count = 1000
+    results = [made(synthesis, sample, seed=seed) for seed in range(count)]
+    found = [(round(float(result.image[0, 0])), LABELS[result.target]) for result in results]
+    return {kind: found.count(kind) / count for kind in set(found)}
+
+
+@pytest.mark.usefixtures("marked")
+def test_tumours_are_changed_as_often_as_asked() -> None:
+    shares = marks(Synthesis(heal=0.3, miss=0.2, graft=1, fade=0.4, crop=0.25, sham=0.5), tumour())
+    expected = {
+        (HEALED, "notumor"): 0.3,
+        (CROPPED, "notumor"): 0.2,
+        (0, "glioma"): 0.5 * 0.6 * 0.75 * 0.5,
+        (FADED, "glioma"): 0.5 * 0.4 * 0.75 * 0.5,
+        (CROPPED, "glioma"): 0.5 * 0.6 * 0.25,
+        (FADED + CROPPED, "glioma"): 0.5 * 0.4 * 0.25,
+        (SHAMMED, "glioma"): 0.5 * 0.6 * 0.75 * 0.5,
+        (FADED + SHAMMED, "glioma"): 0.5 * 0.4 * 0.75 * 0.5,
+    }
+    assert shares == pytest.approx(expected, abs=0.05)
+
+
+@pytest.mark.usefixtures("marked")
+def test_other_classes_are_never_faded() -> None:
+    shares = marks(Synthesis(heal=0.3, miss=0.2, graft=1, fade=1, crop=0.4, sham=0), tumour(target=1))
+    expected = {
+        (HEALED, "notumor"): 0.3,
+        (CROPPED, "notumor"): 0.2,
+        (CROPPED, "meningioma"): 0.5 * 0.4,
+        (0, "meningioma"): 0.5 * 0.6,
+    }
+    assert shares == pytest.approx(expected, abs=0.05)
+
+
+@pytest.mark.usefixtures("marked")
+def test_tumour_free_slices_are_changed_as_often_as_asked() -> None:
+    shares = marks(Synthesis(heal=0.6, miss=0.4, graft=0.3, fade=1, crop=0.25, sham=0.5), healthy())
+    expected = {
+        (0, "glioma"): 0.15,
+        (0, "meningioma"): 0.15,  # the donors' classes
+        (CROPPED, "notumor"): 0.7 * 0.25,
+        (SHAMMED, "notumor"): 0.7 * 0.75 * 0.5,
+        (0, "notumor"): 0.7 * 0.75 * 0.5,
+    }
+    assert shares == pytest.approx(expected, abs=0.05)
+
+
+@pytest.mark.parametrize("name", SHARES)
 @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan")])
 def test_shares_outside_0_to_1_are_refused(name: str, value: float) -> None:
     with pytest.raises(OptionError, match=rf"synthesis {name} must lie in 0\.\.1, not"):
         Synthesis(**{name: value})
+
+
+def test_healed_and_left_out_can_not_be_more_than_all() -> None:
+    with pytest.raises(OptionError, match=r"heal and miss must not be more than 1 together, not 1\.1"):
+        Synthesis(heal=0.6, miss=0.5)
+    for part in range(11):
+        assert Synthesis(heal=part / 10, miss=1 - part / 10).sham == Synthesis().sham

@@ -13,6 +13,7 @@ from mriclassify import Augmentation, Classifier, Dataset, DatasetError, Epoch, 
 from mriclassify._model._inference import infer
 from mriclassify._training import _loop
 from mriclassify._training._batches import Batch, Slices, augmented, sample_batches
+from mriclassify._training._memory import Memory
 
 Fit = Callable[..., Classifier]
 CPU = torch.device("cpu")
@@ -43,6 +44,7 @@ def slices(data: Dataset, *, size: int = 64, **changes: Any) -> Slices:
         "preprocessing": Preprocessing(size=size),
         "masks": [record.mask for record in data],
         "healthy": HEALTHY,
+        "classes": LABELS,
     }
     return Slices(**(given | changes))
 
@@ -57,6 +59,7 @@ def batches(given: Slices, *, count: int = 8, synthesis: Synthesis | None = None
             rng=lambda index: np.random.default_rng([seed, index]),
             device=CPU,
             workers=1,
+            memory=Memory(1),
         )
     )
 
@@ -121,7 +124,13 @@ def test_batches_say_where_lesions_are_and_whether_that_is_known(masked: tuple[D
     order = [first_of(data, label) for label in LABELS]
     masks = [None if number == order[1] else data[number].mask for number in range(len(data))]
     (batch,) = sample_batches(
-        slices(data, masks=masks), [order], synthesis=None, rng=lambda _: pytest.fail("drawn"), device=CPU, workers=1
+        slices(data, masks=masks),
+        [order],
+        synthesis=None,
+        rng=lambda _: pytest.fail("drawn"),
+        device=CPU,
+        workers=1,
+        memory=Memory(0),
     )
     assert batch.images.shape == batch.lesions.shape == (4, 1, 64, 64)
     assert batch.targets.tolist() == [0, 1, 2, 3]
@@ -131,7 +140,7 @@ def test_batches_say_where_lesions_are_and_whether_that_is_known(masked: tuple[D
 
 
 def test_batches_without_masks_have_no_lesions(masked: tuple[Dataset, Dataset]) -> None:
-    for batch in batches(slices(masked[0], masks=None), synthesis=Synthesis(heal=1, graft=1, sham=1)):
+    for batch in batches(slices(masked[0], masks=None), synthesis=Synthesis(heal=1, miss=0, graft=1, sham=1)):
         assert batch.lesions.shape == (4, 1, 0, 0)
         assert not batch.known.any()
     plain = batches(slices(masked[0], masks=None))
@@ -140,7 +149,7 @@ def test_batches_without_masks_have_no_lesions(masked: tuple[Dataset, Dataset]) 
 
 
 def test_synthesis_acts_on_the_batches_and_its_generator_decides(masked: tuple[Dataset, Dataset]) -> None:
-    given, always = slices(masked[0]), Synthesis(heal=1, graft=1, sham=1)
+    given, always = slices(masked[0]), Synthesis(heal=1, miss=0, graft=1, sham=1)
     plain, first, again, other = (
         batches(given, count=32, synthesis=synthesis, seed=seed)
         for synthesis, seed in ((None, 0), (always, 0), (always, 0), (always, 1))
@@ -155,9 +164,65 @@ def test_synthesis_acts_on_the_batches_and_its_generator_decides(masked: tuple[D
         assert (batch.targets[~has] == HEALTHY).all()
 
 
+def test_synthesis_is_told_each_slices_class(masked: tuple[Dataset, Dataset]) -> None:
+    given = slices(masked[0])
+    fading = Synthesis(heal=0, miss=0, graft=0, fade=1, crop=0, sham=0, faded_classes=("pituitary",))
+    for plain, faded in zip(batches(given, count=32), batches(given, count=32, synthesis=fading), strict=True):
+        changed = (plain.images != faded.images).flatten(1).any(dim=1)
+        assert changed.tolist() == [LABELS[target] == "pituitary" for target in plain.targets.tolist()]
+        assert torch.equal(plain.targets, faded.targets)
+        assert torch.equal(plain.lesions, faded.lesions)
+
+
+def test_a_crop_that_misses_is_a_healthy_slice_of_its_batch(masked: tuple[Dataset, Dataset]) -> None:
+    missing = Synthesis(heal=0, miss=1, graft=0, fade=0, crop=0, sham=0)
+    made = batches(slices(masked[0]), count=32, synthesis=missing)
+    plain = torch.cat([batch.targets for batch in batches(slices(masked[0]), count=32)])
+    targets = torch.cat([batch.targets for batch in made])
+    assert (targets[plain != HEALTHY] == HEALTHY).float().mean() > 0.3
+    for batch in made:
+        free = batch.targets == HEALTHY
+        assert not batch.lesions[free].any()
+        assert batch.known.all()
+
+
+def test_batches_are_the_same_whatever_is_remembered(masked: tuple[Dataset, Dataset]) -> None:
+    given, decoded = slices(masked[0]), []
+
+    class Watched(Slices):
+        def sample(self, index: int) -> Any:
+            decoded.append(index)
+            return given.sample(index)
+
+    watched = Watched(**{name: getattr(given, name) for name in Slices.__dataclass_fields__})
+    always = Synthesis(heal=0.4, miss=0.4, graft=1, fade=1, crop=1, sham=1)
+
+    def twice(memory: Memory) -> list[Batch]:
+        return [
+            batch
+            for epoch in range(2)
+            for batch in sample_batches(
+                watched,
+                [[0, 5, 9], [20, 21]],
+                synthesis=always,
+                rng=lambda index, epoch=epoch: np.random.default_rng([epoch, index]),
+                device=CPU,
+                workers=1,
+                memory=memory,
+            )
+        ]
+
+    with_room = twice(Memory(1))
+    assert len(decoded) == len(set(decoded))
+    decoded.clear()
+    without = twice(Memory(0))
+    assert len(decoded) > len(set(decoded))
+    assert all(torch.equal(x, y) for a, b in zip(with_room, without, strict=True) for x, y in zip(a, b, strict=True))
+
+
 def test_without_a_healthy_class_nothing_is_made(masked: tuple[Dataset, Dataset]) -> None:
     given = slices(masked[0], healthy=None)
-    plain, asked = batches(given), batches(given, synthesis=Synthesis(heal=1, graft=1, sham=1))
+    plain, asked = batches(given), batches(given, synthesis=Synthesis(heal=1, miss=0, graft=1, sham=1))
     assert all(torch.equal(a.images, b.images) for a, b in zip(plain, asked, strict=True))
 
 
@@ -170,6 +235,7 @@ STILL = {
     "brightness": 0.0,
     "bias": 0.0,
     "noise": 0.0,
+    "coarse": 0.0,
 }
 
 
@@ -202,7 +268,9 @@ def test_lesions_go_where_their_slices_go(masked: tuple[Dataset, Dataset]) -> No
 
 def test_intensities_are_for_images_alone(masked: tuple[Dataset, Dataset]) -> None:
     batch = batches(slices(masked[0]))[0]
-    changed = given_to(Augmentation(**STILL | {"flip": 0.0, "gamma": 1.0, "bias": 0.5, "noise": 0.3}), batch)
+    changed = given_to(
+        Augmentation(**STILL | {"flip": 0.0, "gamma": 1.0, "bias": 0.5, "noise": 0.3, "coarse": 1.0}), batch
+    )
     torch.testing.assert_close(changed.lesions, batch.lesions, atol=1e-4, rtol=0)
     assert not torch.allclose(changed.images, batch.images, atol=0.1)
 
@@ -304,7 +372,8 @@ def test_a_run_with_masks_that_was_stopped_ends_as_one_that_was_not(
         "data": masked[0],
         "validation": masked[1],
         "epochs": 2,
-        "synthesis": Synthesis(heal=0.5, graft=0.5, sham=0.5),
+        "synthesis": Synthesis(heal=0.4, miss=0.3, graft=0.5, fade=0.5, crop=0.5, sham=0.5),
+        "averaging": 0.9,
     }
     whole = fit(**options)
     with pytest.raises(StopError):

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mriclassify import Augmentation, OptionError, TrainingOptions
+from mriclassify import Augmentation, OptionError, Synthesis, TrainingOptions
 
 BAD: list[tuple[str, Any]] = [
     *(("epochs", value) for value in (0, -1, 2.5, float("nan"), "20", None, True)),
@@ -16,6 +16,8 @@ BAD: list[tuple[str, Any]] = [
     *(("patience", value) for value in (0, -2, 1.5, "3")),
     *(("workers", value) for value in (0, -2, 1.5)),
     *(("seed", value) for value in (-1, 2**32, 0.5, "0", None)),
+    *(("averaging", value) for value in (-0.1, 1.1, float("nan"), "0.9", None)),
+    *(("memory", value) for value in (-1, 2000, float("nan"), float("inf"), None)),
     *(("precision", value) for value in ("fp8", "", None)),
     *(("class_weights", value) for value in ("even", None, 1.0, [1, 2])),
     *(("class_weights", {"glioma": value}) for value in (-1, 0, float("nan"), float("inf"), "1")),
@@ -50,6 +52,10 @@ def test_numbers_of_numpy_are_numbers() -> None:
         {"augmentation": Augmentation(flip=0)},
         {"precision": "bf16"},
         {"seed": 1},
+        {"averaging": 0.9},
+        {"augmentation": Augmentation(coarse=0)},
+        {"synthesis": Synthesis(miss=0)},
+        {"synthesis": Synthesis(faded_classes=())},
     ],
 )
 def test_description_tells_other_options_apart(change: dict[str, Any]) -> None:
@@ -58,6 +64,7 @@ def test_description_tells_other_options_apart(change: dict[str, Any]) -> None:
 
 def test_description_leaves_out_what_does_not_change_the_result() -> None:
     assert TrainingOptions(workers=3).described() == TrainingOptions(workers=1).described()
+    assert TrainingOptions(memory=0).described() == TrainingOptions(memory=8).described()
 
 
 def test_description_of_a_function_has_no_address_which_differs_from_run_to_run() -> None:

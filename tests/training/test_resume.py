@@ -54,6 +54,18 @@ def test_stopped_and_resumed_run_is_the_uninterrupted_one(fit: Fit, tmp_path: Pa
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3"]
 
 
+def test_stopped_and_resumed_run_goes_on_with_the_mean_of_its_weights(fit: Fit, tmp_path: Path) -> None:
+    whole = fit(epochs=3, averaging=0.9)
+    for number in (1, 2):
+        with pytest.raises(StopError):
+            fit(epochs=3, averaging=0.9, resume=tmp_path, on_epoch=stop_after(number))
+    # What was decoded before a run was stopped makes no difference.
+    resumed = fit(epochs=3, averaging=0.9, memory=0, resume=tmp_path)
+    assert_same_model(resumed, whole)
+    mine, others = resumed.bundle.network.state_dict(), fit(epochs=3).bundle.network.state_dict()
+    assert not torch.equal(mine["head.weight"], others["head.weight"])
+
+
 def test_frozen_backbone_and_patience_resume_too(fit: Fit, tmp_path: Path) -> None:
     options = {"epochs": 9, "patience": 2, "freeze_backbone": True, "learning_rate": 0}
     whole = fit(**options)
@@ -96,6 +108,7 @@ def test_other_options_or_data_are_refused_by_what_changed(
     for changes, said in [
         ({"epochs": 2}, "epochs was 1, now 2"),
         ({"epochs": 1, "seed": 4}, "seed was 0, now 4"),
+        ({"epochs": 1, "averaging": 0.9}, r"averaging was 0\.0, now 0\.9"),
         ({"epochs": 1, "augmentation": None}, r"augmentation was Augmentation\(.*\), now None"),
         ({"epochs": 1, "size": 48}, "preprocessing was .*size=32.*size=48"),
         ({"epochs": 1, "data": parts[0][1:]}, "training slices was 32 of .*, now 31 of "),
@@ -133,7 +146,7 @@ def train(wait):
     data = Dataset.from_folder(folder, group=lambda path: path.stem.split("_")[0])
     train, validation = data.split((2 / 3, 1 / 3), seed=0)
     clf = Classifier("small_cnn", preprocessing=Preprocessing(size=32), device="cpu")
-    options = TrainingOptions(epochs=4, batch_size=8, learning_rate=3e-3, precision="fp32")
+    options = TrainingOptions(epochs=4, batch_size=8, learning_rate=3e-3, precision="fp32", averaging=0.9)
     clf.fit(train, validation=validation, options=options, resume=run, on_epoch=lambda _: time.sleep(wait))
     clf.save(run + "/model.safetensors")
 
@@ -175,7 +188,10 @@ def test_run_killed_again_and_again_ends_with_the_weights_of_one_that_was_not(
             assert process.stdout.readline().strip() == str(-signal.SIGKILL)
         process.stdout.readline()
         assert process.stdout.readline().strip() == "0"
-    resumed, whole = Classifier.from_pretrained(tmp_path / "model.safetensors", device="cpu"), fit(epochs=4)
+    resumed, whole = (
+        Classifier.from_pretrained(tmp_path / "model.safetensors", device="cpu"),
+        fit(epochs=4, averaging=0.9),
+    )
     mine, others = resumed.bundle.network.state_dict(), whole.bundle.network.state_dict()
     assert [key for key in mine if not torch.equal(mine[key], others[key])] == []
     assert resumed.bundle.temperature == whole.bundle.temperature

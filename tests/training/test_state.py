@@ -36,6 +36,7 @@ def state(**changes: Any) -> TrainingState:
     values: dict[str, Any] = {
         "identity": IDENTITY,
         "weights": {"a": torch.randn(3, 2), "b/c": torch.tensor(5)},
+        "mean": {"a": torch.randn(3, 2), "b/c": torch.tensor(5)},
         "best": {"a": torch.randn(3, 2), "b/c": torch.tensor(4)},
         "moments": {"0.step": torch.tensor(3.0), "0.exp_avg": torch.randn(3, 2)},
         "precision": "fp16",
@@ -54,7 +55,7 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     save_state(saved, tmp_path)
     loaded = load_state(tmp_path, identity=IDENTITY)
     assert loaded is not None
-    for part in ("weights", "best", "moments"):
+    for part in ("weights", "mean", "best", "moments"):
         assert same(getattr(loaded, part), getattr(saved, part)), part
     assert (loaded.precision, loaded.scaler, loaded.history) == (saved.precision, saved.scaler, saved.history)
 

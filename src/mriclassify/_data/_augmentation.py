@@ -19,6 +19,9 @@ from mriclassify._shapes import Images
 Augment: TypeAlias = Callable[[Images, torch.Generator], Images]
 """Images (batch, channels, size, size) and a generator on the CPU in, images of the same shape out."""
 
+COARSEST, FINEST = 0.35, 0.9
+"""Slices of other scanners have fewer pixels: the grid that they are taken on, as a part of the side."""
+
 BIAS_GRID = 4
 """A receiver coil's sensitivity varies slowly: its field is given by 4 x 4 values over the slice."""
 
@@ -26,6 +29,7 @@ BIAS_GRID = 4
 class AugmentationParameters(NamedTuple):
     """What was drawn for a batch: one row for each image."""
 
+    side: torch.Tensor  # (batch,) of the coarser grid that the image is taken on, as a part of its own; 1 for its own
     affine: torch.Tensor  # (batch, 2, 3), in the coordinates of torch's affine_grid, -1..1 over the image
     gamma: torch.Tensor  # (batch,)
     contrast: torch.Tensor  # (batch,) factor about the mean
@@ -49,6 +53,7 @@ class Augmentation:
         brightness: largest shift of brightness (the window is 0..1).
         bias: standard deviation of the log of the multiplicative bias field.
         noise: largest standard deviation of the Gaussian noise (the window is 0..1).
+        coarse: probability that the image is taken on a coarser grid, of 0.35 to 0.9 of its side, 0..1.
 
     Raises:
         OptionError: a value is outside its range.
@@ -63,9 +68,10 @@ class Augmentation:
     brightness: float = 0.08
     bias: float = 0.15
     noise: float = 0.04
+    coarse: float = 0.2
 
     def __post_init__(self) -> None:
-        limits = {"flip": 1.0, "scale": 0.9, "translation": 0.5, "contrast": 0.9}
+        limits = {"flip": 1.0, "coarse": 1.0, "scale": 0.9, "translation": 0.5, "contrast": 0.9}
         for name in self.__dataclass_fields__:
             value, limit = getattr(self, name), limits.get(name, math.inf)
             if not (0 <= value <= limit and math.isfinite(value)):
@@ -82,7 +88,10 @@ class Augmentation:
             return (torch.rand(count, generator=generator) * 2 - 1) * limit
 
         flip = 1 - 2 * (torch.rand(count, generator=generator) < self.flip).float()
+        chosen = torch.rand(count, generator=generator) < self.coarse
+        sides = COARSEST + (FINEST - COARSEST) * torch.rand(count, generator=generator)
         return AugmentationParameters(
+            side=torch.where(chosen, sides, torch.ones(count)),
             affine=_affine(
                 flip=flip,
                 angle=uniform(math.radians(self.rotation)),
@@ -100,7 +109,7 @@ class Augmentation:
     def apply(self, images: Images, parameters: AugmentationParameters) -> Images:
         """Return `images` changed by `parameters`; a pure function."""
         p = parameters
-        moved = transform(images, p.affine)
+        moved = transform(_coarsened(images, p.side), p.affine)
         field = functional.interpolate(p.bias.to(images), size=images.shape[-2:], mode="bicubic", align_corners=True)
         bright = moved * field.exp()
         shape = (-1, 1, 1, 1)
@@ -117,6 +126,21 @@ def transform(images: Images, affine: torch.Tensor) -> Images:
     """Resample `images` by `affine` (batch, 2, 3): output coordinates -1..1 to input ones; zero outside."""
     grid = functional.affine_grid(affine.to(images), list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, align_corners=False)
+
+
+def _coarsened(images: Images, side: torch.Tensor) -> Images:
+    """Return `images`, each as if it had been taken with `side` times its pixels."""
+    height = images.shape[-1]
+    sides = [max(8, round(float(part) * height)) for part in side]
+    if all(count >= height for count in sides):
+        return images
+    rows = []
+    for image, count in zip(torch.split(images, 1), sides, strict=True):
+        if count < height:
+            small = functional.interpolate(image, size=(count, count), mode="bilinear", antialias=True)
+            image = functional.interpolate(small, size=images.shape[-2:], mode="bicubic").clamp(min=0)
+        rows.append(image)
+    return torch.cat(rows)
 
 
 def _affine(*, flip: torch.Tensor, angle: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Tensor:

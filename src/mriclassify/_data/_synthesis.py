@@ -1,8 +1,10 @@
-"""Synthesis: during training, tumours are healed and grafted, so that the scanner says nothing of the class.
+"""Synthesis: during training, tumours are healed, left out, grafted and faded, so that the scanner says nothing.
 
 In the public sets tumours come from some scanners and tumour-free slices from others, and whoever can tell the scanner
-need not look at the tumour. Slices whose lesion was healed are tumour-free slices of the tumours' scanners; slices with
-a grafted lesion are tumours on the others. Shams do to both what is done to these, and change nothing that counts.
+need not look at the tumour. Slices whose lesion was healed, or that were cropped so that it is left out, are
+tumour-free slices of the tumours' scanners; slices with a grafted lesion are tumours on the others. Shams, and crops
+with the lesion in them, do to both what is done to these, and change nothing that counts. Faded lesions are tumours
+that took up less contrast agent than those of the public sets.
 """
 
 from collections.abc import Callable
@@ -12,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mriclassify._data._cropping import crop, draw_crop
+from mriclassify._data._fading import draw_fade, fade
 from mriclassify._data._grafting import draw_graft, graft, resemblance
 from mriclassify._data._healing import draw_sham, heal, sham
 from mriclassify._errors import OptionError
@@ -35,28 +39,41 @@ class Synthesis:
     Args:
         heal: share of the slices with a lesion mask that are healed, where that can be done well, and then belong to
             the tumour-free class.
+        miss: share of the slices with a lesion mask that are cropped so that none of the lesion is left; they belong to
+            the tumour-free class too. Unless it is 0, so are those that were to be healed and can't be. Not more than 1
+            together with `heal`.
         graft: share of the tumour-free slices that get the lesion, and the class, of another slice.
+        fade: share of the slices with a lesion of `faded_classes` in which it is faded.
+        crop: share of the slices with or without a lesion that are cropped, with the lesion in them.
         sham: share of all other slices in which a healthy spot is replaced by healthy tissue.
+        faded_classes: whose lesions may be faded: those that also occur without taking up contrast agent.
 
     Raises:
-        OptionError: a share is outside 0..1.
+        OptionError: a share is outside 0..1, or `heal` and `miss` are more than 1 together.
     """
 
-    heal: float = 0.3
+    heal: float = 0.2
+    miss: float = 0.15
     graft: float = 0.2
+    fade: float = 0.3
+    crop: float = 0.2
     sham: float = 0.1
+    faded_classes: tuple[str, ...] = ("glioma",)
 
     def __post_init__(self) -> None:
-        for name in self.__dataclass_fields__:
+        for name in ("heal", "miss", "graft", "fade", "crop", "sham"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise OptionError(f"synthesis {name} must lie in 0..1, not {value!r}")
+        if self.heal + self.miss > 1:
+            raise OptionError(f"synthesis heal and miss must not be more than 1 together, not {self.heal + self.miss}")
 
     def __call__(
         self,
         sample: Sample,
         rng: np.random.Generator,
         *,
+        label: str,
         healthy: int,
         donors: int,
         donor: Callable[[int], Sample],
@@ -66,22 +83,39 @@ class Synthesis:
         Args:
             sample: a slice of the training part.
             rng: of this slice in this epoch.
+            label: its class.
             healthy: index of the tumour-free class.
             donors: how many slices with a lesion mask there are.
             donor: from a number below that to the slice.
         """
         # Drawn first, so that what one slice does changes nothing for the draws of its own kind.
-        chance, pick = float(rng.random()), rng.integers(max(1, donors), size=DONORS)
-        has_lesion = sample.lesion is not None and bool((sample.lesion > 0.5).any())
-        if has_lesion and chance < self.heal:
-            return self._healed(sample, healthy) or sample
-        if sample.target == healthy and donors and chance < self.graft:
-            return self._grafted(sample, [donor(int(number)) for number in pick], rng) or sample
-        if rng.random() < self.sham:
+        chance, fades, crops, shams = rng.random(4).tolist()
+        pick = rng.integers(max(1, donors), size=DONORS)
+        if sample.lesion is not None and bool((sample.lesion > 0.5).any()):
+            free = self._freed(sample, chance, rng, healthy)
+            if free is not None:
+                return free
+            if label in self.faded_classes and fades < self.fade:
+                sample = _faded(sample, rng)
+        elif sample.target == healthy and donors and chance < self.graft:
+            grafted = self._grafted(sample, [donor(int(number)) for number in pick], rng)
+            if grafted is not None:
+                return grafted
+        if sample.lesion is not None and crops < self.crop:
+            return _cropped(sample, rng) or sample
+        if shams < self.sham:
             avoid = sample.lesion > 0 if sample.lesion is not None else None
             made = sham(sample.image, draw_sham(rng), avoid=avoid)
             return sample if made is None else sample._replace(image=made)
         return sample
+
+    def _freed(self, sample: Sample, chance: float, rng: np.random.Generator, healthy: int) -> Sample | None:
+        """Return the sample without its lesion, if chance will have it, and it can be done."""
+        if chance < self.heal:
+            healed = self._healed(sample, healthy)
+            if healed is not None:
+                return healed
+        return _cropped(sample, rng, healthy=healthy) if self.miss and chance < self.heal + self.miss else None
 
     def _healed(self, sample: Sample, healthy: int) -> Sample | None:
         if sample.lesion is None:
@@ -102,3 +136,19 @@ class Synthesis:
             return None
         image, lesion = made
         return Sample(image, donors[best].target, lesion.astype(np.float32))
+
+
+def _faded(sample: Sample, rng: np.random.Generator) -> Sample:
+    made = None if sample.lesion is None else fade(sample.image, sample.lesion > 0.5, draw_fade(rng))
+    return sample if made is None else sample._replace(image=made)
+
+
+def _cropped(sample: Sample, rng: np.random.Generator, *, healthy: int | None = None) -> Sample | None:
+    """Return a crop with the lesion in it; with `healthy` one without it, of that class."""
+    if sample.lesion is None:
+        return None
+    made = crop(sample.image, sample.lesion > 0.5, draw_crop(rng), miss=healthy is not None)
+    if made is None:
+        return None
+    image, lesion = made
+    return Sample(image, sample.target if healthy is None else healthy, lesion.astype(np.float32))

@@ -1,5 +1,6 @@
 """Bundle: what weights are. Network, preprocessing, calibration and origin travel together."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,13 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mriclassify._data._preprocessing import Preprocessing
-from mriclassify._errors import OptionError
+from mriclassify._errors import CalibrationError, OptionError
 from mriclassify._model._calibration import Temperature
+from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._network import Network, Outputs
 from mriclassify._model._prediction import Prediction
 from mriclassify._model._provenance import Provenance
 from mriclassify._reading import Slice
-from mriclassify._shapes import Probabilities
+from mriclassify._shapes import Logits, Probabilities
+from mriclassify._trust._appearance import measure, objections
+from mriclassify._trust._conformal import Conformal
+from mriclassify._trust._familiarity import Familiarity
+from mriclassify._trust._risk_coverage import RiskCoverage
+from mriclassify._trust._thresholds import Thresholds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +35,11 @@ class Bundle:
         network: of random weights until it is fitted or loaded.
         preprocessing: what is done to each slice.
         temperature: turns logits into probabilities.
-        uncertain_below: answers with less confidence get the status "uncertain"; 0..1.
+        offsets: added to the logits after the temperature, one for each class: what `recalibrate` found; else zeros.
+        thresholds: when an answer is uncertain, and a slice rejected.
+        familiarity: what the training slices' features are like; None where nobody kept that.
+        conformal: scores of the validation slices, for prediction sets; None likewise.
+        risk_coverage: of the validation slices: where `thresholds.uncertain_below` comes from; None likewise.
         provenance: origin and training slices.
         metrics: measured results, name to value.
         summary: a sentence or two for people.
@@ -37,48 +48,112 @@ class Bundle:
     name: str
     backbone: str
     classes: tuple[str, ...]
-    network: Network
+    network: Network | Ensemble
     preprocessing: Preprocessing
     temperature: Temperature = field(default_factory=Temperature)
-    uncertain_below: float = 0.6
+    offsets: tuple[float, ...] = ()
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    familiarity: Familiarity | None = None
+    conformal: Conformal | None = None
+    risk_coverage: RiskCoverage | None = None
     provenance: Provenance = field(default_factory=Provenance)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     summary: str = ""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.uncertain_below <= 1:
-            raise OptionError(f"uncertain_below must lie in 0..1, not {self.uncertain_below}")
         if len(set(self.classes)) != len(self.classes):
             raise OptionError(f"classes must have different names, not {', '.join(self.classes)}")
+        if not self.offsets:
+            object.__setattr__(self, "offsets", (0.0,) * len(self.classes))
+        if len(self.offsets) != len(self.classes) or not np.isfinite(self.offsets).all():
+            raise OptionError(f"offsets must be a number for each of {len(self.classes)} classes, not {self.offsets}")
+        if self.familiarity is None and self.thresholds.unfamiliar_above < math.inf:
+            raise CalibrationError(
+                f"{self.name} holds no statistics of its training slices, so that it can't tell unfamiliar ones: leave "
+                "unfamiliar_above at infinity, or train with this version"
+            )
 
     def image(self, scan: Slice) -> NDArray[np.float32]:
         """Return what the network sees of a slice: (1, size, size), 0..1.5."""
         return self.preprocessing(scan.pixels, window=scan.window)
 
-    def decide(
-        self, outputs: Outputs, *, sources: Iterable[str], notes: Iterable[tuple[str, ...]], device: str
-    ) -> list[Prediction]:
-        """Return the answers for a batch: calibration, then the rule on when to trust them."""
-        probabilities = self.temperature(outputs.logits)
+    def probabilities(self, logits: Logits) -> Probabilities:
+        """Return calibrated probabilities (n, classes) as float64; each row sums to 1."""
+        return self.temperature(logits, offsets=self.offsets)
+
+    def objections(self, scan: Slice, image: NDArray[np.float32]) -> tuple[str, ...]:
+        """Return what of a slice's own pixels speaks against its being a brain MR slice, in sentences.
+
+        Args:
+            scan: the slice.
+            image: what `image` made of it.
+        """
+        limits = self.thresholds.appearance
+        return () if limits is None else objections(measure(scan, image), limits)
+
+    def unfamiliar(self, outputs: Outputs) -> list[tuple[str, ...]]:
+        """Return for each slice a sentence that says that its features are unlike the training slices', or none."""
+        limit = self.thresholds.unfamiliar_above
+        if self.familiarity is None or limit == math.inf:
+            return [()] * len(outputs.logits)
         return [
-            self._answer(row, source=source, notes=remarks, device=device)
-            for row, source, remarks in zip(probabilities, sources, notes, strict=True)
+            # Written so that NaN is unfamiliar.
+            ()
+            if distance <= limit
+            else (
+                f"It is unlike the slices that the model was trained on: its distance is {distance:.1f}, "
+                f"and {limit:.1f} at most.",
+            )
+            for distance in self.familiarity.distance(outputs.features.numpy())
         ]
 
-    def _answer(self, probabilities: Probabilities, *, source: str, notes: tuple[str, ...], device: str) -> Prediction:
+    def decide(
+        self,
+        outputs: Outputs,
+        *,
+        sources: Iterable[str],
+        notes: Iterable[tuple[str, ...]],
+        objections: Iterable[tuple[str, ...]],
+        device: str,
+    ) -> list[Prediction]:
+        """Return the answers for a batch: calibration, then the rules on when to trust them.
+
+        Args:
+            outputs: of the network.
+            sources: names of the slices.
+            notes: what their files say against an answer: it is then uncertain.
+            objections: what their pixels say against one: they are then rejected.
+            device: where the network computed.
+        """
+        rows = zip(
+            *(self.probabilities(outputs.logits), self.unfamiliar(outputs), sources, notes, objections), strict=True
+        )
+        return [
+            self._answer(row, source=source, notes=remarks, against=(*seen, *unlike), device=device)
+            for row, unlike, source, remarks, seen in rows
+        ]
+
+    def _answer(
+        self,
+        probabilities: Probabilities,
+        *,
+        source: str,
+        notes: tuple[str, ...],
+        against: tuple[str, ...],
+        device: str,
+    ) -> Prediction:
         best = int(probabilities.argmax())
         confidence = float(probabilities[best])
-        unsure = not confidence >= self.uncertain_below  # so that NaN is unsure as well
-        reasons = notes
-        if unsure:
-            reasons = (*notes, f"The confidence of {confidence:.2f} is below {self.uncertain_below:.2f}.")
+        doubts = notes
+        if not confidence >= self.thresholds.uncertain_below:  # so that NaN is unsure as well
+            doubts = (*notes, f"The confidence of {confidence:.2f} is below {self.thresholds.uncertain_below:.2f}.")
         return Prediction(
             source=source,
             label=self.classes[best],
             confidence=confidence,
             probabilities={label: float(p) for label, p in zip(self.classes, probabilities, strict=True)},
-            status="uncertain" if reasons else "ok",
-            reasons=reasons,
+            status="rejected" if against else "uncertain" if doubts else "ok",
+            reasons=(*against, *doubts),
             model=self.name,
             device=device,
         )

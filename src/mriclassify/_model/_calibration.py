@@ -1,5 +1,6 @@
 """Calibration: logits become probabilities that can be believed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,9 +28,17 @@ class Temperature:
         if not RANGE[0] <= self.value <= RANGE[1]:
             raise OptionError(f"a temperature must lie in {RANGE[0]}..{RANGE[1]}, not {self.value}")
 
-    def __call__(self, logits: Logits) -> Probabilities:
-        """Return softmax(logits / temperature) as float64 (n, classes); each row sums to 1."""
-        return (logits.double() / self.value).softmax(dim=1).numpy()
+    def __call__(self, logits: Logits, *, offsets: Sequence[float] | None = None) -> Probabilities:
+        """Return softmax(logits / temperature + offsets) as float64 (n, classes); each row sums to 1.
+
+        Args:
+            logits: (n, classes).
+            offsets: one for each class, in nats, from a recalibration; None adds nothing.
+        """
+        scaled = logits.double() / self.value
+        if offsets is not None:
+            scaled = scaled + torch.tensor(offsets, dtype=torch.float64)
+        return scaled.softmax(dim=1).numpy()
 
     @classmethod
     def fit(cls, logits: Logits, targets: NDArray[np.int64]) -> "Temperature":

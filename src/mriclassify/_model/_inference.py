@@ -1,23 +1,27 @@
 """Inference: the one place that switches a network to evaluation and turns gradients off."""
 
 import logging
+from typing import TypeVar
 
 import torch
 
 from mriclassify._model._device import Precision, autocast
+from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._network import Network, Outputs
 from mriclassify._shapes import Images
+
+AnyNetwork = TypeVar("AnyNetwork", bound=Network | Ensemble)
 
 log = logging.getLogger("mriclassify")
 
 
-def ready(network: Network, device: torch.device) -> Network:
+def ready(network: AnyNetwork, device: torch.device) -> AnyNetwork:
     """Return `network` on `device`, in evaluation mode, laid out as convolutions read fastest."""
     return network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload,no-any-return]
 
 
 @torch.inference_mode()
-def infer(network: Network, images: Images, *, precision: Precision = "fp32") -> Outputs:
+def infer(network: Network | Ensemble, images: Images, *, precision: Precision = "fp32") -> Outputs:
     """Return the network's outputs for images (batch, 1, size, size), as float32 on the CPU.
 
     `network` must come from `ready`. A batch that does not fit into the device's memory is halved until it does.

@@ -24,6 +24,7 @@ class Readable(NamedTuple):
     source: str
     image: NDArray[np.float32]
     notes: tuple[str, ...]
+    objections: tuple[str, ...]
 
 
 def predictions(
@@ -87,7 +88,8 @@ def read(
             reasons=(str(error),),
             model=bundle.name,
         )
-    return Readable(name_of(source), bundle.image(scan), scan.notes)
+    image = bundle.image(scan)
+    return Readable(name_of(source), image, scan.notes, bundle.objections(scan, image))
 
 
 def answer(items: Sequence[Readable | Prediction], bundle: Bundle, *, device: torch.device) -> list[Prediction]:
@@ -100,6 +102,7 @@ def answer(items: Sequence[Readable | Prediction], bundle: Bundle, *, device: to
         infer(bundle.network, images),
         sources=[item.source for item in readable],
         notes=[item.notes for item in readable],
+        objections=[item.objections for item in readable],
         device=str(device),
     )
     found = iter(decided)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
@@ -23,6 +24,9 @@ from mriclassify._threads import map_batches, worker_count
 
 THUMBNAIL = 64
 """Side of the pictures that a study's answer keeps of its slices, in pixels."""
+
+MOST_REJECTED = 0.5
+"""Where more than this share of a series' slices are rejected, all of it is; else these are left out of the answer."""
 
 MOST_DISAGREEMENT = 0.5
 """Where more than this share of the slices that the answer rests on say something else, it is uncertain."""
@@ -74,7 +78,7 @@ class StudyPrediction:
         confidence: probability of `label`, 0..1. The slices' probabilities are calibrated; how they are combined
             is not, for want of labelled series.
         probabilities: class to probability, in the model's class order, summing to 1.
-        status: "ok", or "uncertain" if the answer must not be relied on.
+        status: "ok"; "uncertain" if the answer must not be relied on; "rejected" if most slices are no brain MR slices.
         reasons: why the status is not "ok".
         slices: one for each slice of the series, in order.
         resting_on: indices of the slices that the answer rests on, the one with the most evidence first.
@@ -137,6 +141,7 @@ class _Read(NamedTuple):
     image: NDArray[np.float32]
     thumbnail: Thumbnail
     notes: tuple[str, ...]
+    objections: tuple[str, ...]
 
 
 def answer_study(
@@ -150,18 +155,51 @@ def answer_study(
     read: dict[int, _Read] = {}
     failed: dict[int, str] = {}
     logits = []
+    against: list[tuple[str, ...]] = []
     for numbers, items in _batches(bundle, study, batch_size):
         good = {k: item for k, item in zip(numbers, items, strict=True) if isinstance(item, _Read)}
         failed |= {k: item for k, item in zip(numbers, items, strict=True) if isinstance(item, str)}
         if good:
             images = torch.from_numpy(np.stack([item.image for item in good.values()]))
-            logits.append(infer(bundle.network, images).logits)
+            outputs = infer(bundle.network, images)
+            logits.append(outputs.logits)
+            unlike = bundle.unfamiliar(outputs)
+            against += [(*item.objections, *far) for item, far in zip(good.values(), unlike, strict=True)]
         read |= {k: item._replace(image=_NOTHING) for k, item in good.items()}
     if not read:
         raise PixelError(f"{source}: none of its {len(study)} slices can be read; the first: {failed[0]}")
-    probabilities = bundle.temperature(torch.cat(logits))
+    probabilities = bundle.probabilities(torch.cat(logits))
     brain = _brain(study, [item.thumbnail for item in read.values()])
-    return _combined(bundle, study, read, failed, probabilities, brain, source=source, device=str(device))
+    say = _Say(brain, np.array([bool(sentences) for sentences in against]), _common(against))
+    return _combined(bundle, study, read, failed, probabilities, say, source=source, device=str(device))
+
+
+class _Say(NamedTuple):
+    """Which slices have a say."""
+
+    brain: NDArray[np.bool_]  # those that show enough of the head
+    against: NDArray[np.bool_]  # those that are no brain MR slices, as far as can be told
+    reason: str  # what is said against most of them
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the whole series is: then its slices are heard all the same, so that there is an answer."""
+        return bool(self.against[self.brain].mean() > MOST_REJECTED)
+
+    @property
+    def used(self) -> NDArray[np.bool_]:
+        return self.brain if self.rejected else self.brain & ~self.against
+
+    def why_not(self, number: int) -> str:
+        if self.used[number]:
+            return ""
+        return "It shows little of the head." if not self.brain[number] else "It is unlike a brain MR slice."
+
+
+def _common(against: Sequence[tuple[str, ...]]) -> str:
+    """Return the sentence that most slices have first, without its figures, which differ."""
+    first = Counter(sentences[0].split(":")[0] for sentences in against if sentences)
+    return f"{first.most_common(1)[0][0]}." if first else ""
 
 
 _NOTHING = np.zeros(0, np.float32)
@@ -176,7 +214,8 @@ def _batches(bundle: Bundle, study: Study, batch_size: int) -> Iterator[tuple[Se
             scan = study.read(number)
         except ReadError as error:
             return str(error)
-        return _Read(bundle.image(scan), _thumbnail(scan.pixels), scan.notes)
+        image = bundle.image(scan)
+        return _Read(image, _thumbnail(scan.pixels), scan.notes, bundle.objections(scan, image))
 
     yield from zip(batches, map_batches(read, batches, workers=worker_count()), strict=True)
 
@@ -205,29 +244,32 @@ def _combined(
     read: dict[int, _Read],
     failed: dict[int, str],
     probabilities: Probabilities,
-    brain: NDArray[np.bool_],
+    say: _Say,
     *,
     source: str,
     device: str,
 ) -> StudyPrediction:
-    numbers = np.array(list(read))
-    pooled = pool(probabilities[brain], bundle.classes)
+    numbers, used = np.array(list(read)), say.used
+    pooled = pool(probabilities[used], bundle.classes)
     best = int(pooled.probabilities.argmax())
     confidence = float(pooled.probabilities[best])
-    resting = tuple(study.places[number].index for number in numbers[brain][list(pooled.resting)])
+    resting = tuple(study.places[number].index for number in numbers[used][list(pooled.resting)])
     notes = dict.fromkeys(note for item in read.values() for note in item.notes)
+    against = [f"Most of its slices are no brain MR slices. {say.reason}"] if say.rejected else []
     reasons = (
+        *against,
         *study.notes,
         *notes,
-        *_doubts(bundle, confidence, used=int(brain.sum()), disagreement=pooled.disagreement),
+        *_doubts(bundle, confidence, used=int(used.sum()), disagreement=pooled.disagreement),
     )
-    rows = dict(zip(read, zip(probabilities, brain, strict=True), strict=True))
+    reasons_of = [say.why_not(row) for row in range(len(used))]
+    rows = dict(zip(read, zip(probabilities, reasons_of, strict=True), strict=True))
     return StudyPrediction(
         source=source,
         label=bundle.classes[best],
         confidence=confidence,
         probabilities={label: float(p) for label, p in zip(bundle.classes, pooled.probabilities, strict=True)},
-        status="uncertain" if reasons else "ok",
+        status="rejected" if against else "uncertain" if reasons else "ok",
         reasons=reasons,
         slices=tuple(
             _unread(study, number)
@@ -243,8 +285,9 @@ def _combined(
 
 
 def _doubts(bundle: Bundle, confidence: float, *, used: int, disagreement: float) -> Iterator[str]:
-    if confidence < bundle.uncertain_below:
-        yield f"The confidence of {confidence:.2f} is below {bundle.uncertain_below:.2f}."
+    least = bundle.thresholds.uncertain_below
+    if confidence < least:
+        yield f"The confidence of {confidence:.2f} is below {least:.2f}."
     if used < LEAST:
         yield f"Only {used} {'slice' if used == 1 else 'slices'} could be used: an answer for a series needs {LEAST}."
     if disagreement > MOST_DISAGREEMENT:
@@ -263,7 +306,7 @@ def _slice_answer(
     study: Study,
     number: int,
     probabilities: NDArray[np.float64],
-    used: np.bool_,
+    reason: str,
     *,
     thumbnail: Thumbnail,
 ) -> SliceAnswer:
@@ -272,8 +315,8 @@ def _slice_answer(
         index=place.index,
         name=place.name,
         position=place.position,
-        used=bool(used),
-        reason="" if used else "It shows little of the head.",
+        used=not reason,
+        reason=reason,
         label=bundle.classes[int(probabilities.argmax())],
         probabilities={label: float(p) for label, p in zip(bundle.classes, probabilities, strict=True)},
         thumbnail=_visible(bundle, thumbnail),

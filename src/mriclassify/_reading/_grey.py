@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from mriclassify._errors import PixelError
 from mriclassify._shapes import Pixels
 
+CHROMA_SIDE = 128
+"""Rows and columns that suffice to tell how colourful a picture is."""
+
 
 def grey(channels: NDArray[Any]) -> Pixels:
     """Return grey values of `channels`: (h, w) or (h, w, c) with c of 1 grey, 2 grey+alpha, 3 RGB, 4 RGBA.
@@ -23,6 +26,26 @@ def grey(channels: NDArray[Any]) -> Pixels:
     count = channels.shape[2]
     value = _luma(channels[..., :3]) if count >= 3 else as_float32(channels[..., 0], copy=True)
     return value * _opacity(channels[..., -1]) if count in (2, 4) else value
+
+
+def chroma(channels: NDArray[Any]) -> float:
+    """Return how colourful `channels` (h, w) or (h, w, c) are, 0..1: the mean chroma of RGB, 0 for grey.
+
+    Chroma is the largest less the smallest of red, green and blue, as in the HSV hexcone (Smith 1978, "Color gamut
+    transform pairs", SIGGRAPH), as part of the largest value of uint8 or uint16, or else of the largest in the picture.
+    It is measured on a grid of at most about 2 x 128 rows and columns, and nothing that is transparent counts.
+    """
+    if channels.ndim == 2 or channels.shape[2] < 3:
+        return 0.0
+    rows, columns = (max(1, length // CHROMA_SIDE) for length in channels.shape[:2])
+    sample = channels[::rows, ::columns]
+    rgb = as_float32(sample[..., :3])
+    full = float(np.iinfo(channels.dtype).max) if channels.dtype in (np.uint8, np.uint16) else float(rgb.max())
+    spread = rgb.max(axis=2) - rgb.min(axis=2)
+    if channels.shape[2] == 4:
+        spread = spread * _opacity(sample[..., 3])
+    mean = float(spread.mean()) / full if full > 0 else 0.0
+    return mean if np.isfinite(mean) else 0.0  # NaN or infinite pixels are told by the check that follows
 
 
 def as_float32(values: NDArray[Any], *, copy: bool = False) -> Pixels:

@@ -30,6 +30,7 @@ class Slice:
         notes: Short sentences on why an answer on this slice should be distrusted; mostly none.
         window: The values of `pixels` that the file asks to be shown black and white (the first VOI window of a
             DICOM file), low < high; None where it does not.
+        colour: Mean chroma of a colour picture or array, 0..1; 0 for grey ones, tensors, DICOM and NIfTI.
     """
 
     pixels: Pixels = field(repr=False)
@@ -37,6 +38,7 @@ class Slice:
     spacing: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
     window: tuple[float, float] | None = None
+    colour: float = field(default=0.0, repr=False)
 
 
 def read_slice(source: Source, *, axis: int = 2, index: int | None = None, allow_url: bool = False) -> Slice:

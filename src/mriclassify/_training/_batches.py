@@ -16,6 +16,7 @@ from mriclassify._data._synthesis import Sample, Synthesis
 from mriclassify._reading import read_slice
 from mriclassify._shapes import Images, Targets
 from mriclassify._threads import map_batches
+from mriclassify._training._memory import Memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Slices:
         preprocessing: of the slices.
         masks: the outline of each slice's lesion, None where there is none; None altogether where nobody looks.
         healthy: index of the class whose slices have no lesion, None where there is no such class.
+        classes: their names; needed only for synthesis.
     """
 
     paths: Sequence[Path]
@@ -35,6 +37,7 @@ class Slices:
     preprocessing: Preprocessing
     masks: Sequence[Path | None] | None = None
     healthy: int | None = None
+    classes: Sequence[str] = ()
 
     @property
     def donors(self) -> list[int]:
@@ -103,23 +106,26 @@ def sample_batches(
     rng: Callable[[int], np.random.Generator],
     device: torch.device,
     workers: int,
+    memory: Memory,
 ) -> Iterator[Batch]:
     """Yield the batches for training on `device`; what is drawn for a slice comes from a generator of its own."""
     donors = slices.donors
     looking = slices.masks is not None
     healthy = slices.healthy
+    remembered = memory.of(slices.sample)
     nowhere = np.zeros((slices.preprocessing.size,) * 2 if looking else (0, 0), np.float32)
 
     def sample(index: int) -> Sample:
-        made = slices.sample(index)
+        made = remembered(index)
         if synthesis is None or healthy is None or not looking:
             return made
         return synthesis(
             made,
             rng(index),
+            label=slices.classes[made.target],
             healthy=healthy,
             donors=len(donors),
-            donor=lambda number: slices.sample(donors[number]),
+            donor=lambda number: remembered(donors[number]),
         )
 
     # See map_batches: beside a network on the CPU the decoding threads must rest.

@@ -13,10 +13,11 @@ import torch
 
 from mriclassify._data._dataset import Dataset, targets
 from mriclassify._data._preprocessing import Preprocessing
-from mriclassify._errors import ClassMismatchError, DatasetError
+from mriclassify._errors import ClassMismatchError, DatasetError, TrainingError
 from mriclassify._model._blueprint import Blueprint
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._calibration import Temperature
+from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._network import Network
 from mriclassify._model._provenance import Provenance, fingerprints, group_hashes
 from mriclassify._reading import read_slice
@@ -25,6 +26,7 @@ from mriclassify._training._batches import Slices
 from mriclassify._training._history import History
 from mriclassify._training._loop import OnEpoch, train
 from mriclassify._training._options import TrainingOptions
+from mriclassify._training._trusting import with_trust
 from mriclassify._version import __version__
 
 log = logging.getLogger("mriclassify")
@@ -94,7 +96,8 @@ def fit_bundle(
         temperature=Temperature.fit(result.validation_logits, held_slices.targets),
         provenance=provenance,
     )
-    return bundle, result.history
+    trusted = with_trust(bundle, kept, held, augment=options.augmentation, seed=options.seed)
+    return trusted, result.history
 
 
 def _parts(data: Dataset, validation: Dataset | None, *, seed: int) -> tuple[Dataset, Dataset, str]:
@@ -136,6 +139,10 @@ def _network(
 ) -> Network:
     if before is None:
         return blueprint.build(classes=len(classes), seed=seed, lesions=lesions)
+    if isinstance(before.network, Ensemble):
+        raise TrainingError(
+            f"{before.name} are several networks that answer together: go on from one of them, or from another name"
+        )
     # A copy: a training that is stopped leaves the old model as it was.
     network = copy.deepcopy(before.network)
     if before.classes == classes:
@@ -160,6 +167,7 @@ def _slices(data: Dataset, classes: Sequence[str], preprocessing: Preprocessing,
         preprocessing=preprocessing,
         masks=[record.mask for record in data] if masks else None,
         healthy=classes.index(HEALTHY) if HEALTHY in classes else None,
+        classes=classes,
     )
 
 

@@ -1,6 +1,5 @@
 """The loop: batches become weights. Plain code; Accelerate spreads it over processes under `torchrun`."""
 
-import copy
 import logging
 import os
 import time
@@ -28,6 +27,7 @@ from mriclassify._model._parameters import load_strictly
 from mriclassify._output import make_folder
 from mriclassify._shapes import Logits
 from mriclassify._threads import batched, worker_count
+from mriclassify._training._averaging import average_into, copied, decay_at
 from mriclassify._training._batches import (
     Batch,
     Slices,
@@ -38,6 +38,7 @@ from mriclassify._training._batches import (
 )
 from mriclassify._training._history import Epoch, History
 from mriclassify._training._lesion_loss import lesion_loss
+from mriclassify._training._memory import Memory
 from mriclassify._training._options import TrainingOptions, TrainingPrecision
 from mriclassify._training._precision import choose_precision
 from mriclassify._training._schedule import learning_rate
@@ -168,29 +169,36 @@ class _Run:
             weight=_class_weights(classes, slices, options).to(self.device),
             label_smoothing=options.label_smoothing,
         )
+        self.memory = Memory(options.memory)
+        # Of the weights; None where they are kept as they are.
+        self.mean = copied(network) if options.averaging else None
         self.model = network
         if self.accelerator.num_processes > 1:
             self.model = self.accelerator.prepare_model(network, device_placement=False)
 
     def first_state(self, identity: Mapping[str, str]) -> TrainingState:
-        return TrainingState(identity=identity, weights={}, best={}, moments={}, precision=self.precision)
+        return TrainingState(identity=identity, weights={}, mean={}, best={}, moments={}, precision=self.precision)
 
     def restore(self, state: TrainingState) -> None:
         try:
             load_strictly(self.network, state.weights)
             restore_moments(self.optimiser, state.moments)
-        except (RuntimeError, ValueError, IndexError) as error:
+            for name, value in (self.mean or {}).items():
+                value.copy_(state.mean[name])
+        except (RuntimeError, ValueError, LookupError) as error:
             raise TrainingError(f"the run in that folder was of another network ({error}): choose another") from error
         if state.scaler:
             self.scaler.load_state_dict(dict(state.scaler))
 
     def state_after(self, epoch: Epoch, before: TrainingState) -> TrainingState:
         history = before.history.with_epoch(epoch)
-        weights = copy.deepcopy(self.network.state_dict())
+        weights = copied(self.network)
+        mean = {name: value.clone() for name, value in (self.mean or {}).items()}
         return TrainingState(
             identity=before.identity,
             weights=weights,
-            best=weights if history.best is epoch else before.best,
+            mean=mean,
+            best=(mean or weights) if history.best is epoch else before.best,
             moments=optimiser_moments(self.optimiser),
             precision=self.precision,
             scaler=self.scaler.state_dict(),
@@ -202,7 +210,8 @@ class _Run:
         start = time.perf_counter()
         train_loss, rate = self._train_epoch(number)
         self._share_statistics()
-        logits, targets = self.logits(validation, precision=self.precision), validation.targets
+        with self._averaged():
+            logits, targets = self.logits(validation, precision=self.precision), validation.targets
         loss = float(functional.cross_entropy(logits, torch.as_tensor(targets)))
         _refuse_infinite(loss, rate)
         predicted = logits.argmax(dim=1).numpy()
@@ -218,11 +227,24 @@ class _Run:
         # All processes must agree on the best epoch and the last one, to the last digit.
         return _of_main_process(epoch)
 
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Give the network the mean of its weights for a while, if one is kept."""
+        if self.mean is None:
+            yield
+            return
+        weights = copied(self.network)
+        load_strictly(self.network, self.mean)
+        try:
+            yield
+        finally:
+            load_strictly(self.network, weights)
+
     def _share_statistics(self) -> None:
-        """Give all processes the batch statistics of the main one: each has its own since its last batch."""
+        """Give all processes the batch statistics of the main one, and their mean: each has its own since a batch."""
         if self.accelerator.num_processes > 1:
-            for buffer in self.network.buffers():
-                buffer.copy_(broadcast(buffer))
+            for values in (*self.network.buffers(), *(self.mean or {}).values()):
+                values.copy_(broadcast(values))
 
     def logits(self, slices: Slices, *, precision: Precision) -> Logits:
         """Return the logits (n, classes) of all `slices`, on the CPU; each process computes all of them."""
@@ -249,6 +271,7 @@ class _Run:
                 rng=lambda index: np.random.default_rng([options.seed, number, index]),
                 device=self.device,
                 workers=self.workers,
+                memory=self.memory,
             ),
             options.augmentation,
             generator=lambda batch: _generator(options.seed, number, batch, accelerator.process_index),
@@ -271,6 +294,9 @@ class _Run:
                     warmup=options.warmup,
                 )
                 losses.append(self._step(batch, rate))
+                if self.mean is not None:
+                    decay = decay_at(number * len(batches) + step, options.averaging)
+                    average_into(self.mean, self.network, decay=decay)
         return float(np.mean(losses)), rate
 
     def _step(self, batch: Batch, rate: float) -> float:

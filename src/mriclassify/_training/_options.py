@@ -28,14 +28,17 @@ class TrainingOptions:
         label_smoothing: 0..1 (Szegedy et al. 2016).
         class_weights: "balanced" weighs each class by n / (classes * n_class); "none"; or label -> weight.
         patience: stop after so many epochs without a better validation macro-F1; None trains all epochs.
+        averaging: of the weights over the steps: what is kept of their mean at each, 0..1; 0 for none. What is
+            validated and kept then is the mean. 0.998 is the mean of roughly the last 500 steps.
         augmentation: a callable (images, generator) -> images, or None.
-        synthesis: how often tumours are healed and grafted, where slices have masks and one class is "notumor"; None
-            for never.
+        synthesis: how often tumours are healed, left out, grafted and faded, where slices have masks and one class is
+            "notumor"; None for never.
         lesion_weight: of the lesion map's loss beside that of the class, where slices have masks.
         precision: "auto" measures on the CPU whether bf16 is faster for this network and takes the best that a
             GPU supports; or "fp32", "bf16", "fp16".
         seed: of the order of slices, the augmentation, dropout, and the random weights of the head.
         workers: decoding threads; None takes one for each core.
+        memory: decoded slices that are kept from one epoch to the next, in GiB.
 
     Raises:
         OptionError: a value is outside its range.
@@ -50,12 +53,14 @@ class TrainingOptions:
     label_smoothing: float = 0.0
     class_weights: Literal["balanced", "none"] | Mapping[str, float] = "balanced"
     patience: int | None = None
+    averaging: float = 0.0
     augmentation: Augment | None = field(default_factory=Augmentation)
     synthesis: Synthesis | None = field(default_factory=Synthesis)
     lesion_weight: float = 1.0
     precision: TrainingPrecision = "auto"
     seed: int = 0
     workers: int | None = None
+    memory: float = 2.0
 
     def __post_init__(self) -> None:
         bounds: dict[str, tuple[float, float]] = {
@@ -65,7 +70,9 @@ class TrainingOptions:
             "weight_decay": (0, 10),
             "warmup": (0, 1),
             "label_smoothing": (0, 1),
+            "averaging": (0, 1),
             "lesion_weight": (0, 100),
+            "memory": (0, 1024),
             "seed": (0, 2**32 - 1),
         }
         for name, (low, high) in bounds.items():
@@ -100,7 +107,7 @@ class TrainingOptions:
         return {
             name: shown if name == "augmentation" else str(getattr(self, name))
             for name in self.__dataclass_fields__
-            if name != "workers"
+            if name not in ("workers", "memory")
         }
 
 

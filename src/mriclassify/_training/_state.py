@@ -30,6 +30,7 @@ class TrainingState:
     Attributes:
         identity: options and data, as text, by which a resumed run is known to be the same one.
         weights, best: state dicts of the network.
+        mean: of the weights, as a state dict; empty unless they are averaged.
         moments: "<parameter number>.<name>" to tensor, of AdamW.
         scaler: of the gradient scaler; empty unless the precision is fp16.
         precision: that "auto" chose when the run began.
@@ -37,6 +38,7 @@ class TrainingState:
 
     identity: Mapping[str, str]
     weights: Tensors
+    mean: Tensors
     best: Tensors
     moments: Tensors
     precision: Precision
@@ -50,7 +52,7 @@ def save_state(state: TrainingState, folder: Path) -> None:
     Raises:
         OutputError: the folder can't be written.
     """
-    parts = {"weights": state.weights, "best": state.best, "moments": state.moments}
+    parts = {"weights": state.weights, "mean": state.mean, "best": state.best, "moments": state.moments}
     tensors = {
         f"{part}/{key}": value.detach().cpu().clone().contiguous()
         for part, values in parts.items()
@@ -96,6 +98,7 @@ def _state(header: Mapping[str, Any], tensors: Tensors) -> TrainingState:
     return TrainingState(
         identity=header["identity"],
         weights=part("weights"),
+        mean=part("mean"),
         best=part("best"),
         moments=part("moments"),
         precision=header["precision"],

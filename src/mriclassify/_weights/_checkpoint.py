@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,21 @@ from mriclassify._errors import CheckpointError, MriClassifyError
 from mriclassify._model._backbones import build_backbone
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._calibration import Temperature
+from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._network import Network
 from mriclassify._model._parameters import load_strictly
 from mriclassify._model._provenance import Provenance
 from mriclassify._output import write_tensors
+from mriclassify._trust._conformal import Conformal
+from mriclassify._trust._familiarity import Familiarity
+from mriclassify._trust._risk_coverage import RiskCoverage
+from mriclassify._trust._thresholds import Thresholds
 
 SCHEMA = 1
 HEADER = "mriclassify"
 NETWORK = "network."
 SLICES = "provenance.slices"
+FAMILIARITY = "familiarity."
 
 Tensors = dict[str, torch.Tensor]
 
@@ -34,10 +41,14 @@ KINDS: Mapping[str, type | tuple[type, ...]] = {
     "backbone": str,
     "channels": int,
     "lesions": bool,
+    "members": list,
     "classes": list,
     "preprocessing": dict,
     "temperature": (int, float),
-    "uncertain_below": (int, float),
+    "offsets": list,
+    "thresholds": dict,
+    "conformal": (dict, NoneType),
+    "risk_coverage": (dict, NoneType),
     "provenance": dict,
     "metrics": dict,
     "summary": str,
@@ -52,6 +63,8 @@ def save_bundle(bundle: Bundle, path: str | os.PathLike[str], *, half: bool = Fa
         OutputError: the file can't be written.
     """
     tensors = {NETWORK + key: _stored(value, half=half) for key, value in bundle.network.state_dict().items()}
+    if bundle.familiarity is not None:
+        tensors |= {FAMILIARITY + key: value for key, value in bundle.familiarity.tensors().items()}
     tensors[SLICES] = torch.from_numpy(bundle.provenance.slices.view(np.int64).copy())
     write_tensors(path, tensors, metadata={HEADER: json.dumps(_header(bundle), sort_keys=True)})
 
@@ -68,11 +81,11 @@ def load_bundle(path: str | os.PathLike[str], *, backbone: nn.Module | None = No
     """
     file = Path(path)
     header, tensors = _read(file)
-    # Files from before there was a lesion head say nothing of it.
-    header = {"lesions": False} | dict(header)
+    header = _completed(header)
     try:
         _check_kinds(header, KINDS)
-        bundle = _empty_bundle(header, file, backbone=backbone)
+        familiar = {key: tensors.pop(key) for key in list(tensors) if key.startswith(FAMILIARITY)}
+        bundle = _empty_bundle(header, file, familiar, backbone=backbone)
         provenance = _provenance(header["provenance"], tensors.pop(SLICES))
     except KeyError as error:
         raise CheckpointError(f"{file}: the entry {error} is missing from it. {REMEDY}") from error
@@ -80,6 +93,20 @@ def load_bundle(path: str | os.PathLike[str], *, backbone: nn.Module | None = No
         raise CheckpointError(f"{file}: its header can't be understood ({error}). {REMEDY}") from error
     _fill(bundle.network, {key.removeprefix(NETWORK): value for key, value in tensors.items()}, file)
     return bundle.with_changes(provenance=provenance)
+
+
+def _completed(header: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the header with what files from before there were lesion heads and rejections do not say."""
+    before = {"uncertain_below": header.get("uncertain_below"), "unfamiliar_above": None, "appearance": None}
+    missing = {
+        "lesions": False,
+        "members": [],
+        "offsets": [],
+        "thresholds": before,
+        "conformal": None,
+        "risk_coverage": None,
+    }
+    return missing | dict(header)
 
 
 REMEDY = "Save or download it again."
@@ -101,10 +128,14 @@ def _header(bundle: Bundle) -> dict[str, Any]:
         "backbone": bundle.backbone,
         "channels": bundle.network.channels,
         "lesions": bundle.network.lesion_head is not None,
+        "members": _members(bundle),
         "classes": list(bundle.classes),
         "preprocessing": asdict(bundle.preprocessing),
         "temperature": bundle.temperature.value,
-        "uncertain_below": bundle.uncertain_below,
+        "offsets": list(bundle.offsets),
+        "thresholds": bundle.thresholds.to_dict(),
+        "conformal": bundle.conformal.to_dict() if bundle.conformal else None,
+        "risk_coverage": bundle.risk_coverage.to_dict() if bundle.risk_coverage else None,
         "provenance": {
             "groups": list(provenance.groups),
             "split": provenance.split,
@@ -160,7 +191,7 @@ def _check_kinds(values: Mapping[str, Any], kinds: Mapping[str, type | tuple[typ
             raise TypeError(f"{name} can't be a {type(values[name]).__name__}")
 
 
-def _empty_bundle(header: Mapping[str, Any], file: Path, *, backbone: nn.Module | None) -> Bundle:
+def _empty_bundle(header: Mapping[str, Any], file: Path, familiar: Tensors, *, backbone: nn.Module | None) -> Bundle:
     preprocessing = Preprocessing(
         size=header["preprocessing"]["size"],
         window="dicom" if header["preprocessing"]["window"] == "dicom" else tuple(header["preprocessing"]["window"]),
@@ -177,13 +208,7 @@ def _empty_bundle(header: Mapping[str, Any], file: Path, *, backbone: nn.Module 
     try:
         # The random weights that a module begins with are overwritten: the caller's generator is left alone.
         with torch.random.fork_rng(devices=[]):
-            network = Network(
-                backbone if backbone is not None else build_backbone(name, size=preprocessing.size),
-                classes=len(classes),
-                channels=header["channels"],
-                size=preprocessing.size,
-                lesions=header["lesions"],
-            )
+            network = _empty_network(header, classes=len(classes), size=preprocessing.size, backbone=backbone)
     except MriClassifyError as error:
         raise CheckpointError(f"{file}: its network can't be built: {error}") from error
     return Bundle(
@@ -193,10 +218,46 @@ def _empty_bundle(header: Mapping[str, Any], file: Path, *, backbone: nn.Module 
         network=network,
         preprocessing=preprocessing,
         temperature=Temperature(header["temperature"]),
-        uncertain_below=header["uncertain_below"],
+        offsets=tuple(header["offsets"]),
+        thresholds=Thresholds.from_dict(header["thresholds"]),
+        familiarity=_familiarity(familiar) if familiar else None,
+        conformal=Conformal.from_dict(header["conformal"]) if header["conformal"] is not None else None,
+        risk_coverage=RiskCoverage.from_dict(header["risk_coverage"]) if header["risk_coverage"] is not None else None,
         metrics=header["metrics"],
         summary=header["summary"],
     )
+
+
+def _members(bundle: Bundle) -> list[dict[str, Any]]:
+    """Return what it takes to build each network of an ensemble; nothing for a single one."""
+    if not isinstance(bundle.network, Ensemble):
+        return []
+    names = bundle.backbone.split("+")
+    return [
+        {"backbone": name, "channels": member.channels, "size": size}
+        for name, member, size in zip(names, bundle.network.members, bundle.network.sizes, strict=True)
+    ]
+
+
+def _empty_network(
+    header: Mapping[str, Any], *, classes: int, size: int, backbone: nn.Module | None
+) -> Network | Ensemble:
+    def network(name: str, channels: int, size: int) -> Network:
+        module = backbone if backbone is not None else build_backbone(name, size=size)
+        return Network(module, classes=classes, channels=channels, size=size, lesions=header["lesions"])
+
+    members = header["members"]
+    if not members:
+        return network(header["backbone"], header["channels"], size)
+    return Ensemble(
+        [network(member["backbone"], member["channels"], member["size"]) for member in members],
+        [member["size"] for member in members],
+    )
+
+
+def _familiarity(tensors: Tensors) -> Familiarity:
+    # Copies: the tensors lie in the mapped file, and die with it if somebody cuts that short.
+    return Familiarity.from_tensors({key.removeprefix(FAMILIARITY): value.clone() for key, value in tensors.items()})
 
 
 def _provenance(header: Mapping[str, Any], slices: torch.Tensor) -> Provenance:

@@ -1,0 +1,94 @@
+"""What is kept of training and validation slices, so that the model can say when not to be trusted."""
+
+import logging
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from mriclassify._data._augmentation import Augment
+from mriclassify._data._dataset import Dataset, targets
+from mriclassify._errors import DatasetError, OptionError
+from mriclassify._model._bundle import Bundle
+from mriclassify._model._outputs import outputs_of
+from mriclassify._shapes import Images, Probabilities, Targets
+from mriclassify._trust._conformal import Conformal, fewest_patients
+from mriclassify._trust._familiarity import Familiarity, familiar_below
+from mriclassify._trust._recalibration import RISK, curve_of, site_threshold
+
+log = logging.getLogger("mriclassify")
+
+
+def with_trust(bundle: Bundle, kept: Dataset, held: Dataset, *, augment: Augment | None, seed: int) -> Bundle:
+    """Return `bundle` with what the training slices are like, and thresholds and scores from the validation slices.
+
+    Args:
+        bundle: trained and calibrated.
+        kept: the training slices.
+        held: the validation slices, of other patients.
+        augment: of the training. The statistics are of the slices as they are and augmented: what training took to be
+            the same slice is to be familiar too.
+        seed: of the augmentation.
+
+    Raises:
+        ReadError: a slice can't be read.
+    """
+    unseen = outputs_of(bundle, _paths(held))
+    truth = targets(held, bundle.classes)
+    probabilities = bundle.probabilities(unseen.logits)
+    curve = curve_of(probabilities, truth)
+    threshold, shown = site_threshold(curve, risk=RISK, as_sampled=True)
+    if not shown:
+        log.warning("the validation slices are too few to show that %.0f %% of the sure answers are right", _RIGHT)
+    changed = bundle.with_changes(
+        conformal=_conformal(probabilities, truth, held),
+        risk_coverage=curve,
+        thresholds=replace(bundle.thresholds, uncertain_below=threshold),
+    )
+    familiarity = _familiarity(bundle, kept, augment=augment, seed=seed)
+    if familiarity is None:
+        return changed
+    limit = familiar_below(familiarity.distance(unseen.features.numpy()))
+    return changed.with_changes(familiarity=familiarity, thresholds=replace(changed.thresholds, unfamiliar_above=limit))
+
+
+COVERAGE = 0.95
+"""Prediction sets count patients instead of slices where there are enough of them for this coverage."""
+
+_RIGHT = 100 * (1 - RISK)
+
+
+def _paths(data: Dataset) -> list[Path]:
+    return [record.path for record in data]
+
+
+def _familiarity(bundle: Bundle, kept: Dataset, *, augment: Augment | None, seed: int) -> Familiarity | None:
+    features = [outputs_of(bundle, _paths(kept)).features]
+    if augment is not None:
+        generator = torch.Generator().manual_seed(seed)
+        change = partial(_augmented, augment=augment, generator=generator)
+        features.append(outputs_of(bundle, _paths(kept), change=change).features)
+    try:
+        return Familiarity.fit(torch.cat(features).numpy())
+    except DatasetError as error:
+        log.warning("unfamiliar slices will not be rejected: %s", error)
+        return None
+
+
+def _augmented(images: Images, *, augment: Augment, generator: torch.Generator) -> Images:
+    return augment(images, generator)
+
+
+def _conformal(probabilities: Probabilities, truth: Targets, held: Dataset) -> Conformal | None:
+    groups = [record.group for record in held if record.group]
+    try:
+        if len(groups) == len(held):
+            by_patient = Conformal.fit(probabilities, truth, groups)
+            if min(by_patient.patients) >= fewest_patients(COVERAGE):
+                return by_patient
+            log.info("too few validation patients of a class: prediction sets take each slice for a patient")
+        return Conformal.fit(probabilities, truth)
+    except OptionError as error:
+        log.warning("there will be no prediction sets: %s", error)
+        return None

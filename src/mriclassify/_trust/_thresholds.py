@@ -1,0 +1,76 @@
+"""Thresholds: the numbers that decide between "ok", "uncertain" and "rejected". A user may change each."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mriclassify._errors import OptionError
+from mriclassify._trust._appearance import AppearanceLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """When an answer is "uncertain", and when a slice is "rejected".
+
+    Args:
+        uncertain_below: confidence, 0..1; `fit` takes it from the validation slices' risk-coverage curve.
+        unfamiliar_above: distance of the slice's features from those of the training slices (see `Familiarity`), 0 and
+            above; `fit` takes it from the validation slices. Infinity rejects nothing.
+        appearance: how far the slice's own pixels may go; None for no such checks.
+
+    Raises:
+        OptionError: a number is outside its range.
+
+    Example:
+        ```python
+        from dataclasses import replace
+
+        from mriclassify import Classifier
+
+        clf = Classifier.from_pretrained()
+        clf.thresholds = replace(clf.thresholds, uncertain_below=0.8)
+        ```
+    """
+
+    uncertain_below: float = 0.6
+    unfamiliar_above: float = math.inf
+    appearance: AppearanceLimits | None = field(default_factory=AppearanceLimits)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.uncertain_below <= 1:
+            raise OptionError(f"uncertain_below must lie in 0..1, not {self.uncertain_below}")
+        if not self.unfamiliar_above >= 0:
+            raise OptionError(f"unfamiliar_above must be 0 or more, not {self.unfamiliar_above}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain numbers for JSON, which knows no infinity: None stands for it."""
+        values = asdict(self)
+        values["unfamiliar_above"] = _finite(self.unfamiliar_above)
+        if self.appearance is not None:
+            values["appearance"] = {name: _finite(value) for name, value in values["appearance"].items()}
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Thresholds":
+        """Return what `to_dict` wrote.
+
+        Raises:
+            KeyError, TypeError, OptionError: it is anything else.
+        """
+        appearance = values["appearance"]
+        return cls(
+            uncertain_below=values["uncertain_below"],
+            unfamiliar_above=_unbounded(values["unfamiliar_above"]),
+            appearance=None
+            if appearance is None
+            else AppearanceLimits(**{name: _unbounded(value) for name, value in appearance.items()}),
+        )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _unbounded(value: float | None) -> float:
+    return math.inf if value is None else value

@@ -1,0 +1,187 @@
+"""`training/card.py`: the card says what the figures say, and nothing where there are none."""
+
+import importlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]
+
+pytestmark = pytest.mark.skipif(not (ROOT / "training").exists(), reason="needs the repository's scripts")
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    for folder in ("benchmarks", "training"):
+        monkeypatch.syspath_prepend(str(ROOT / folder))
+    return importlib.import_module
+
+
+def figure(value: float, n: int = 50) -> dict[str, Any]:
+    return {"value": value, "low": value - 0.01, "high": value + 0.01, "n": n}
+
+
+def results() -> dict[str, Any]:
+    statuses = {name: figure(value) for name, value in (("ok", 0.9), ("uncertain", 0.09), ("rejected", 0.01))}
+    headlines = "accuracy balanced_accuracy macro_f1 precision recall jaccard auroc loss brier calibration_error"
+    by_class = {
+        label: {"slices": 40, **{name: figure(0.9 - i / 20) for name in ("recall", "precision", "specificity")}}
+        for i, label in enumerate(CLASSES)
+    }
+    source = {name: figure(0.93) for name in ("accuracy", "wrong_about_tumour", "uncertain", "rejected")}
+    covered = {"covered": figure(0.91), "covered_by_group": figure(0.92)}
+    sets = {"size": figure(1.2), "by_class": dict.fromkeys(CLASSES, covered)}
+    return {
+        "weights": {
+            "name": "net.test-v1",
+            "sha256": "0" * 64,
+            "bytes": 5_000_000,
+            "backbone": "net",
+            "parameters": 1000,
+            "lesion_head": True,
+            "classes": CLASSES,
+            "size": 192,
+            "temperature": 0.9,
+            "created": "2026-11-21",
+            "thresholds": {"uncertain_below": 0.6},
+            "trained_with": {"torch": "2.15.0"},
+        },
+        "training": {
+            "command": "python training/train_default.py",
+            "machine": "two CPU cores",
+            "start": "ImageNet weights,",
+            "licence": "MIT",
+            "options": {"epochs": 3, "augmentation": {"gamma": 0.4}},
+            "data": "Slices.",
+        },
+        "fold": {
+            "slices": 160,
+            "groups": 60,
+            "leakage": "No leak.",
+            "disputed": None,
+            **{name: figure(0.9) for name in headlines.split()},
+            "by_class": by_class,
+            "by_source": {"figshare": source, "others": source},
+            **statuses,
+            "confusion": [[38, 2, 0, 0], [0, 33, 7, 0], [0, 0, 40, 0], [1, 0, 0, 39]],
+        },
+        "external_lgg": {
+            "slices": 99,
+            "patients": 50,
+            **statuses,
+            "auroc_of_map": {"value": None, "reason": "no map"},
+            "tumour_seen": figure(0.86),
+            "tumour_free_called_so": figure(0.7),
+            "called_glioma": figure(0.6),
+            "auroc": figure(0.8),
+            "sure_and_wrong": figure(0.02),
+        },
+        "not_brain_mri": {
+            "pictures": 390,
+            **statuses,
+            "by_kind": {"Hand": {"ok": figure(0.5, 40), "rejected": figure(0.5, 40)}},
+        },
+        "prediction_sets": {
+            "worst_gap": {"value": 0.02, "n": 40},
+            "fold": {"0.90": sets, "0.95": sets},
+            "external_lgg": {"0.90": sets, "0.95": sets},
+        },
+        "risk_coverage": {
+            name: figure(0.03)
+            for name in ("area", "risk_at_0.8", "risk_at_0.9", "risk_at_1.0", "share_ok", "risk_of_ok")
+        },
+        "lesions": {name: {"peak_inside": figure(0.9), "dice": figure(0.7)} for name in ("fold", "external_lgg")},
+        "source_probe": {"balanced_accuracy": figure(0.8)},
+        "robustness": {
+            "slices": 200,
+            "clean": figure(0.95),
+            "mean": {"3": {"lost": figure(0.05)}},
+            "corruptions": {
+                name: {"3": {"accuracy": figure(0.95 - lost), "lost": figure(lost)}}
+                for name, lost in (("spike", 0.2), ("blur", 0.01))
+            },
+        },
+        "speed": {"file_to_answer": {"value": 7.5, "n": 64}},
+    }
+
+
+def test_the_card_has_the_figures_and_names_the_command(script: Callable[[str], ModuleType]) -> None:
+    text = script("card").card(results(), "default")
+    assert text.startswith("# Model card: net.test-v1\n")
+    assert "| a tumour is seen in slices that show one | 0.860 | 0.850 to 0.870 |" in text
+    assert "| 0.7000 | 0.690 to 0.710 | **missed** |" in text
+    assert "`python benchmarks/trust.py --weights default --target default` prints" in text
+    assert "| epochs | 3 |" in text
+    assert "not a medical device" in text
+
+
+def test_what_it_fails_on_follows_the_figures(script: Callable[[str], ModuleType]) -> None:
+    found = results()
+    text = script("card").card(found, "default")
+    assert "meningioma called notumor, 7 of 40 slices" in text
+    assert "costs most at strength 3: spike, 0.200" in text
+    assert "it sees a tumour in 30 % (15 of 50) tumour-free slices" in text
+    assert 'of the kind "Hand" 50 % (20 of 40)' in text
+    assert "no list of doubted ones" in text
+
+    found["fold"]["confusion"] = [[40 * (i == j) for j in range(4)] for i in range(4)]
+    found["fold"]["disputed"] = {"errors": 9, "disputed": 4}
+    found["not_brain_mri"]["by_kind"]["Hand"]["ok"] = figure(0, 40)
+    found["source_probe"]["balanced_accuracy"] = figure(0.5)
+    for levels in found["robustness"]["corruptions"].values():
+        levels["3"]["lost"] = figure(0.0)
+    text = script("card").card(found, "default")
+    assert "No slice of fold 0 is called another class" in text
+    assert "Of the 9 errors on fold 0 4 are" in text
+    assert 'None of the pictures that are no brain MR slices is answered with status "ok"' in text
+    assert "It could not be shown that" in text
+    assert "No fault of strength 3 costs accuracy" in text
+
+
+@pytest.mark.parametrize("section", sorted({*results()} - {"weights", "training"}))
+def test_a_section_that_was_left_out_says_why(script: Callable[[str], ModuleType], section: str) -> None:
+    found = results() | {section: {"left_out": "the dog ate it"}}
+    text = script("card").card(found, "default")
+    if section != "source_probe":  # about which the card then has no sentence
+        assert "the dog ate it" in text
+
+
+def test_the_same_figures_may_be_enough_for_one_and_not_for_the_other(script: Callable[[str], ModuleType]) -> None:
+    outcomes = script("_trust_targets").outcomes
+    met = {kind: {o.title: o.met for o in outcomes(results(), kind)} for kind in ("default", "accurate")}
+    assert met["default"]["external_lgg: tumour seen"] is True
+    assert met["accurate"]["external_lgg: tumour seen"] is False
+    assert met["default"]["fold 0 rejected"] is True
+
+
+def test_a_check_lets_one_slice_change_sides_and_no_more(script: Callable[[str], ModuleType]) -> None:
+    differences = script("publish").differences
+    stated = {"a": {"b": {"value": 0.5, "n": 50}, "c": {"value": None}}, "d": {"value": 0.9, "n": 5000}}
+    assert not list(differences(stated, stated))
+    assert not list(differences(stated, {"a": {"b": {"value": 0.52, "n": 50}}}))
+    (line,) = differences(stated, {"a": {"b": {"value": 0.54, "n": 50}}})
+    assert line == "a b: 0.5 is written down, measured 0.54"
+    assert len(list(differences(stated, {"a": {"c": {"value": 0.1, "n": 5}}, "d": {"value": 0.91, "n": 5000}}))) == 2
+    assert len(list(differences({}, stated))) == 2
+    assert not list(differences(stated, {"a": {"left_out": "not asked for"}}))
+
+
+def test_readme_figures_stand_between_the_markers(script: Callable[[str], ModuleType]) -> None:
+    block = script("card").readme_block(results())
+    text = script("publish").with_figures((ROOT / "README.md").read_text(), block)
+    assert block in text
+    assert script("publish").with_figures(text, block) == text
+
+
+@pytest.mark.parametrize("file", sorted(RESULTS.glob("trust-*.json")), ids=lambda file: file.stem)
+def test_published_cards_are_made_of_the_figures_beside_them(script: Callable[[str], ModuleType], file: Path) -> None:
+    kind, found = file.stem.removeprefix("trust-"), json.loads(file.read_text())
+    assert (ROOT / "docs" / "models" / f"{kind}.md").read_text() == script("card").card(found, kind)
+    if kind == "default":
+        assert script("card").readme_block(found) in (ROOT / "README.md").read_text()
