@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -14,6 +15,8 @@ from PIL import Image
 from torch import nn
 
 from mriclassify import (
+    AppearanceLimits,
+    CalibrationError,
     CheckpointError,
     Classifier,
     ClassMismatchError,
@@ -29,9 +32,11 @@ from mriclassify import (
     Preprocessing,
     ReadError,
     Record,
+    Thresholds,
     TrainingOptions,
     UnknownWeightsError,
 )
+from mriclassify._trust._conformal import Conformal
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 TINY = TrainingOptions(epochs=1, batch_size=8, precision="fp32")
@@ -221,6 +226,141 @@ def test_probabilities_have_a_row_for_each_source_and_a_column_for_each_class(
         fitted.predict_proba([*scans, "gone.png"])
 
 
+# when not to trust an answer
+
+
+@pytest.fixture
+def copied(fitted: Classifier) -> Classifier:
+    """The fitted classifier under another object, whose bundle may be changed."""
+    clf = Classifier("small_cnn", device="cpu")
+    clf._take(fitted.bundle)
+    return clf
+
+
+NOISE = np.random.default_rng(0).integers(0, 255, (80, 80), dtype=np.uint8)
+
+
+def test_what_is_no_brain_slice_is_rejected_but_answered(copied: Classifier, scans: list[Path]) -> None:
+    before = copied.predict(NOISE)
+    copied.thresholds = Thresholds(uncertain_below=1, appearance=AppearanceLimits(median_above=1))
+    answer, good = copied.predict_many([NOISE, scans[0]])
+    assert answer.status == "rejected", "rather than uncertain, which it is as well"
+    assert any("It is noise" in reason for reason in answer.reasons)
+    assert "confidence" in answer.reasons[-1]
+    assert answer.label == before.label
+    assert answer.probabilities == pytest.approx(before.probabilities, abs=1e-4)
+    assert good.status == "uncertain"
+    assert copied.predict_proba([NOISE]).sum() == pytest.approx(1)
+
+
+def test_thresholds_are_set_and_saved(copied: Classifier, scans: list[Path], tmp_path: Path) -> None:
+    given = Thresholds(uncertain_below=0.25, unfamiliar_above=0, appearance=None)
+    copied.thresholds = given
+    assert copied.thresholds == given
+    answer = copied.predict(scans[0])
+    assert (answer.status, len(answer.reasons)) == ("rejected", 1)
+    assert "unlike the slices that the model was trained on" in answer.reasons[0]
+    copied.save(tmp_path / "model.safetensors")
+    loaded = Classifier.from_pretrained(tmp_path / "model.safetensors", device="cpu")
+    assert loaded.thresholds == given
+    assert loaded.predict(scans[0]).reasons == answer.reasons
+
+
+def test_a_threshold_that_the_weights_do_not_support_is_refused(copied: Classifier) -> None:
+    copied._bundle = copied.bundle.with_changes(familiarity=None)
+    before = copied.thresholds
+    with pytest.raises(CalibrationError, match="unfamiliar_above"):
+        copied.thresholds = Thresholds(unfamiliar_above=3)
+    assert copied.thresholds == before
+
+
+def test_a_prediction_set_holds_the_plausible_classes_the_most_probable_first(
+    copied: Classifier, scans: list[Path]
+) -> None:
+    # At a coverage of 0.5, a class is in the set from its score of 0.2 on; the last one never is.
+    copied._bundle = copied.bundle.with_changes(
+        conformal=Conformal(true=((0.2,), (0.001,), (0.0,), (1.0,)), sizes=((1,),) * 4)
+    )
+    found = copied.prediction_set(scans[0], coverage=0.5)
+    answer = copied.predict(scans[0])
+    assert (found.source, found.coverage, found.prediction) == (answer.source, 0.5, answer)
+    limits = dict(zip(CLASSES, (0.2, 0.001, 0.0, 1.0), strict=True))
+    ranked = sorted(answer.probabilities, key=lambda label: -answer.probabilities[label])
+    assert list(found.labels) == [label for label in ranked if answer.probabilities[label] >= limits[label]]
+    assert found.labels[0] == "glioma"
+    assert "notumor" in found.labels
+    # One slice of each class is too few for more: then every class is plausible.
+    assert set(copied.prediction_set(scans[0]).labels) == set(CLASSES)
+
+
+def test_more_coverage_leaves_no_class_out(fitted: Classifier, scans: list[Path]) -> None:
+    sets = [set(fitted.prediction_set(scans[1], coverage=coverage).labels) for coverage in (0.1, 0.5, 0.7, 0.99)]
+    assert all(small <= large for small, large in itertools.pairwise(sets))
+    assert sets[-1] == set(CLASSES)
+
+
+def test_prediction_sets_come_as_they_are_needed_in_order_and_bad_files_are_recorded(
+    fitted: Classifier, scans: list[Path]
+) -> None:
+    def endless() -> Iterator[Path | str]:
+        while True:
+            yield from (scans[0], "gone.png", scans[1])
+
+    found = list(itertools.islice(fitted.prediction_sets(endless(), batch_size=2, coverage=0.5), 6))
+    assert [one.source for one in found] == [str(scans[0]), "gone.png", str(scans[1])] * 2
+    assert [one.prediction.status == "error" for one in found] == [False, True, False] * 2
+    assert found[1].labels == ()
+    assert found[0].labels == fitted.prediction_set(scans[0], coverage=0.5).labels
+    with pytest.raises(MissingFileError):
+        list(fitted.prediction_sets(["gone.png"], on_error="raise"))
+    assert list(fitted.prediction_sets([])) == []
+
+
+@pytest.mark.parametrize("coverage", [0, 1, 1.5, -0.1, float("nan")])
+def test_coverage_out_of_range_is_refused_before_anything_is_read(fitted: Classifier, coverage: float) -> None:
+    def never() -> Iterator[Path]:
+        raise AssertionError("a source was asked for")
+        yield
+
+    with pytest.raises(OptionError, match="coverage"):
+        fitted.prediction_set("gone.png", coverage=coverage)
+    with pytest.raises(OptionError, match="coverage"):
+        fitted.prediction_sets(never(), coverage=coverage)
+
+
+def test_without_scores_there_are_no_prediction_sets(copied: Classifier, scans: list[Path]) -> None:
+    copied._bundle = copied.bundle.with_changes(conformal=None)
+    for ask in (lambda: copied.prediction_set(scans[0]), lambda: copied.prediction_sets(scans)):
+        with pytest.raises(CalibrationError, match=r"no conformal scores.*recalibrate\(\)"):
+            ask()
+
+
+def test_recalibration_changes_how_sure_answers_are_and_is_saved(
+    copied: Classifier, fitted: Classifier, phantoms: Dataset, scans: list[Path], tmp_path: Path
+) -> None:
+    before, network = copied.predict(scans[0]), copied.bundle.network
+    site = copied.recalibrate(phantoms, seed=1)
+    assert copied.bundle.network is network
+    assert copied.predict(scans[0]).probabilities != pytest.approx(before.probabilities, abs=1e-3)
+    assert (copied.bundle.temperature.value, copied.bundle.offsets) == (site.temperature, tuple(site.offsets.values()))
+    assert copied.thresholds == replace(fitted.thresholds, uncertain_below=site.uncertain_below)
+    assert "48 slices" in str(site)
+    copied.save(tmp_path / "site.safetensors")
+    loaded = Classifier.from_pretrained(tmp_path / "site.safetensors", device="cpu")
+    assert loaded.predict(scans[0]).probabilities == copied.predict(scans[0]).probabilities
+    assert loaded.prediction_set(scans[1], coverage=0.8).labels == copied.prediction_set(scans[1], coverage=0.8).labels
+    assert fitted.predict(scans[0]) == before
+
+
+def test_recalibration_that_fails_leaves_the_classifier_as_it_was(copied: Classifier, phantoms: Dataset) -> None:
+    bundle = copied.bundle
+    with pytest.raises(ClassMismatchError, match="there is none of pituitary"):
+        copied.recalibrate(phantoms.filter(lambda record: record.label != "pituitary"))
+    with pytest.raises(OptionError, match="batch_size"):
+        copied.recalibrate(phantoms, batch_size=0)
+    assert copied.bundle is bundle
+
+
 # before training, and wrong arguments
 
 
@@ -235,6 +375,11 @@ def test_untrained_classifier_says_what_to_do(
         lambda: clf.evaluate(parts[1]),
         lambda: clf.save(tmp_path / "model.safetensors"),
         lambda: clf.classes,
+        lambda: clf.thresholds,
+        lambda: setattr(clf, "thresholds", Thresholds()),
+        lambda: clf.prediction_set(scans[0]),
+        lambda: clf.prediction_sets(scans),
+        lambda: clf.recalibrate(parts[1]),
     ):
         with pytest.raises(NotFittedError, match=r"call fit\(\), or use Classifier\.from_pretrained\(\)"):
             ask()

@@ -1,11 +1,13 @@
-"""List the "notumor" slices of folds 1-4 that show a tumour to networks which never trained on them.
+"""List the "notumor" slices that show a tumour to networks which never trained on them.
 
     python training/find_suspects.py --data ../shared/data --run runs/suspects
 
 The no-tumour class was collected from many sources, and some of its slices show lesions. Each of folds 1-4 is judged by
-a small network with a lesion head that was trained on the other three; fold 0 is neither read nor judged. What is
-found is written into `training/suspects.csv`, with the reason. Labels of the test fold stay as they are. A run that was
-killed goes on.
+a small network with a lesion head that was trained on the other three. What is found is written into
+`training/suspects.csv`, with the reason. A run that was killed goes on.
+
+Fold 0 trains none of them and is judged by all four: where their mean doubts a label, `training/disputed.csv` says so.
+Labels of fold 0 stay as they are; the card says how many of the errors are disputed.
 
 The column `seen` is filled in by hand, and kept when the list is made again: "lesion", "CT", or "nothing" where the
 network was wrong. The recipes leave out all but the last kind, since true slices of the skull base without a tumour are
@@ -17,9 +19,11 @@ import csv
 import logging
 from pathlib import Path
 
-from slices import SUSPECTS, folds, suspects, with_masks
+import numpy as np
+from slices import DISPUTED, SUSPECTS, folds, suspects, with_masks
 
 from mriclassify import Augmentation, Classifier, Dataset, Prediction, Preprocessing, Record, Synthesis, TrainingOptions
+from mriclassify._shapes import Probabilities
 
 BACKBONE = "mobilenet_v2"
 SIZE = 128
@@ -49,14 +53,18 @@ def main() -> None:
     pretrained = options.weights or options.data.parent / "weights" / f"{BACKBONE}.safetensors"
     parts = {fold: records for fold, records in folds(options.data).items() if fold != "0"}
     found: list[Prediction] = []
+    tested = [record for record in folds(options.data)["0"] if record.label == "notumor"]
+    beliefs = []
     for fold, held in parts.items():
         others = [record for other, records in parts.items() if other != fold for record in records]
         data = Dataset(with_masks(others, options.data, options.run / "masks"))
         clf = Classifier(BACKBONE, pretrained=pretrained, preprocessing=Preprocessing(size=SIZE))
         clf.fit(data, options=OPTIONS, resume=options.run / f"fold{fold}")
         found += judged(clf, held)
+        beliefs.append(clf.predict_proba([record.path for record in tested]))
         logging.info("after fold %s: %d suspects", fold, len(found))
-    write(found, options.data)
+    write(found, options.data, SUSPECTS)
+    write(disputed(tested, np.mean(beliefs, axis=0), clf.classes), options.data, DISPUTED)
 
 
 def judged(clf: Classifier, held: list[Record]) -> list[Prediction]:
@@ -66,15 +74,29 @@ def judged(clf: Classifier, held: list[Record]) -> list[Prediction]:
     return [answer for answer in answers if answer.probabilities["notumor"] < DOUBTED_BELOW]
 
 
-def write(found: list[Prediction], data: Path) -> None:
-    """Write the list, the most doubted slice first, with what was seen in those that were listed before."""
-    seen = {row["path"]: row["seen"] for row in suspects()}
-    with SUSPECTS.open("w", newline="") as file:
+def disputed(tested: list[Record], beliefs: Probabilities, classes: tuple[str, ...]) -> list[Prediction]:
+    """Return the answers about slices whose label is doubted by the mean of all networks."""
+    answers = [
+        Prediction(
+            source=str(record.path),
+            label=classes[row.argmax()],
+            confidence=float(row.max()),
+            probabilities=dict(zip(classes, row.tolist(), strict=True)),
+        )
+        for record, row in zip(tested, beliefs, strict=True)
+    ]
+    return [answer for answer in answers if answer.probabilities["notumor"] < DOUBTED_BELOW]
+
+
+def write(found: list[Prediction], data: Path, listed: Path) -> None:
+    """Write a list, the most doubted slice first, with what was seen in those that were listed before."""
+    seen = {row["path"]: row["seen"] for row in suspects(listed)} if listed.exists() else {}
+    with listed.open("w", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["path", "label", "probability", "reason", "seen"])
         for answer in sorted(found, key=lambda answer: answer.probabilities["notumor"]):
             reason = f"out of fold it is called {answer.label} with {answer.confidence:.2f}"
-            path = Path(answer.source).relative_to(data).as_posix()
+            path = Path(answer.source).relative_to(data.absolute()).as_posix()
             rows.writerow([path, "notumor", f"{answer.probabilities['notumor']:.4f}", reason, seen.get(path, "")])
 
 

@@ -1,4 +1,4 @@
-"""What the recipes share: their command line, and the run."""
+"""What the recipes share: their command line, their slices, and the run."""
 
 import argparse
 import logging
@@ -25,23 +25,34 @@ class Recipe:
     options: TrainingOptions
 
 
-def main(description: str | None, recipe: Recipe, *, run: Path) -> None:
-    """Train as the command line asks, `run` being the usual folder, and save the model there."""
+def parser_of(description: str | None, recipe: Recipe, *, run: Path) -> argparse.ArgumentParser:
+    """Return the command line of a recipe; `run` is the usual folder."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--weights", type=Path, help=f"default: weights/{recipe.backbone}.safetensors beside the data")
     parser.add_argument("--head", type=Path, required=True, help="ch2.nii.gz of Debian's mricron-data")
     parser.add_argument("--run", type=Path, default=run)
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    pretrained = options.weights or options.data.parent / "weights" / f"{recipe.backbone}.safetensors"
+    return parser
+
+
+def parts_of(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
+    """Return the training and the validation slices of folds 1-4."""
     known = Dataset(with_masks(training_records(options.data), options.data, options.run / "masks"))
     part, validation = known.split((7 / 8, 1 / 8), seed=0)
     # Not before: a head that is split by chance would validate, and calibrate, one time in eight.
     part = Dataset([*part, *head_records(options.head, options.run / "head")])
     logging.info("training on %s", part)
     logging.info("validating on %s", validation)
+    return part, validation
+
+
+def trained(recipe: Recipe, options: argparse.Namespace, part: Dataset, validation: Dataset) -> Classifier:
+    """Return the classifier of a recipe; a run that was killed goes on in the folder of the run."""
+    pretrained = options.weights or options.data.parent / "weights" / f"{recipe.backbone}.safetensors"
     clf = Classifier(recipe.backbone, pretrained=pretrained, preprocessing=Preprocessing(size=recipe.size))
-    clf.fit(part, validation=validation, options=recipe.options, resume=options.run)
-    clf.save(options.run / "model.safetensors", half=True)
-    logging.info("saved %s", options.run / "model.safetensors")
+    return clf.fit(part, validation=validation, options=recipe.options, resume=options.run)
+
+
+def log_to_screen() -> None:
+    """Show what training logs."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -20,6 +20,9 @@ from mriclassify import PixelError, Record
 from mriclassify._reading import read_study
 
 SUSPECTS = Path(__file__).with_name("suspects.csv")
+DISPUTED = Path(__file__).with_name("disputed.csv")
+"""The same of fold 0, whose labels stay as they are."""
+
 STEP = 3
 """Of the head's slices every third is taken, in each of the three planes."""
 
@@ -45,9 +48,9 @@ def training_records(data: Path) -> list[Record]:
     return [record for record in known if record.path not in spoilt]
 
 
-def suspects() -> list[dict[str, str]]:
-    """Return the rows of the list of suspects; paths are those of `folds.csv`."""
-    with SUSPECTS.open(newline="") as file:
+def suspects(listed: Path = SUSPECTS) -> list[dict[str, str]]:
+    """Return the rows of a list of suspects; paths are those of `folds.csv`."""
+    with listed.open(newline="") as file:
         return list(csv.DictReader(file))
 
 

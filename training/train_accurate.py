@@ -1,4 +1,4 @@
-"""Train the accurate weights: a second network, finer and begun otherwise, that answers together with the default's.
+"""Train the accurate weights: a second network, begun otherwise, that answers together with the default's.
 
     python training/train_default.py --data ../shared/data --head ch2.nii.gz --run runs/default
     python training/train_accurate.py --data ../shared/data --head ch2.nii.gz --run runs/accurate \\
@@ -8,17 +8,38 @@ Data, fold 0 and validation are as in `train_default.py`. Both networks see each
 mean of the four answers is calibrated anew. A run that was killed goes on.
 """
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
 import train_default
-from recipe import main
+from recipe import log_to_screen, parser_of, parts_of, trained
+
+from mriclassify import Classifier
+from mriclassify._training._ensembling import ensembled
+from mriclassify._weights._checkpoint import save_bundle
 
 RECIPE = replace(
     train_default.RECIPE,
-    size=224,
-    options=replace(train_default.RECIPE.options, epochs=10, seed=1),
+    options=replace(train_default.RECIPE.options, seed=1),
 )
 
+
+def main() -> None:
+    """Train the second network, put both together, and save."""
+    parser = parser_of(__doc__, RECIPE, run=Path("runs/accurate"))
+    parser.add_argument("--beside", type=Path, default=Path("runs/default/model.safetensors"))
+    options = parser.parse_args()
+    log_to_screen()
+    part, validation = parts_of(options)
+    second = trained(RECIPE, options, part, validation)
+    first = Classifier.from_pretrained(options.beside)
+    together = ensembled(
+        [first.bundle, second.bundle], part, validation, augment=RECIPE.options.augmentation, seed=RECIPE.options.seed
+    )
+    save_bundle(together.with_changes(name="accurate"), options.run / "model.safetensors", half=True)
+    logging.info("saved %s", options.run / "model.safetensors")
+
+
 if __name__ == "__main__":
-    main(__doc__, RECIPE, run=Path("runs/accurate"))
+    main()

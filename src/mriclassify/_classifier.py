@@ -330,8 +330,10 @@ class Classifier:
             What changed, and figures before and after with 95 % intervals: printed, it is a table.
 
         Raises:
-            ClassMismatchError: the data lacks a class of the model, or has others.
-            DatasetError: too few slices of a class, or slices that can't be read.
+            ClassMismatchError: the data lacks a class of the model, or has others; or the prior does.
+            DatasetError: too few slices of a class.
+            OptionError: the prior's shares are not above 0, or do not sum to 1.
+            ReadError: a slice can't be read.
         """
         # scikit-learn takes a second to import, and those who only predict never need it.
         from mriclassify._evaluation._recalibrating import recalibrated_bundle

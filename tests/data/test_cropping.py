@@ -98,7 +98,7 @@ def test_drawn_windows_lie_within_their_limits() -> None:
     sides = np.array([window[:2] for each in parameters for window in each.windows])
     places = np.array([window[2:] for each in parameters for window in each.windows])
     assert ((sides == 1) | ((sides >= SIDES[0]) & (sides <= SIDES[1]))).all()
-    assert 0 <= places.min() and places.max() <= 1
+    assert places.min() >= 0 and places.max() <= 1
     # As high as the head, or as wide, but never both: that would be no crop.
     assert (sides == 1).any(axis=0).all()
     assert not (sides == 1).all(axis=1).any()
@@ -143,7 +143,7 @@ def test_brightness_stays_in_its_range_and_inputs_are_left_alone() -> None:
         for miss in (False, True):
             cropped = crop(image, lesion, parameters, miss=miss)
             if cropped is not None:
-                assert 0 <= cropped[0].min() and cropped[0].max() <= (0.3 if miss else 1.5) + 1e-6
+                assert cropped[0].min() >= 0 and cropped[0].max() <= (0.3 if miss else 1.5) + 1e-6
                 cropped[0][:] = 9  # a crop is never a view
     np.testing.assert_array_equal(image, given)
     np.testing.assert_array_equal(lesion, outline)
@@ -165,8 +165,8 @@ def test_what_can_not_be_cropped_gives_none() -> None:
 
 def test_windows_are_tried_in_turn() -> None:
     lesion = disc(0, 0)
-    corner, middle = (0.2, 0.2, 0.0, 0.0), (0.5, 0.5, 0.5, 0.5)
-    either = crop(sick(lesion), lesion, CropParameters((corner, middle, ALL), enlarged=False))
+    small, middle = (0.05, 0.05, 0.5, 0.5), (0.5, 0.5, 0.5, 0.5)
+    either = crop(sick(lesion), lesion, CropParameters((small, middle, ALL), enlarged=False))
     alone = crop(sick(lesion), lesion, CropParameters((middle,), enlarged=False))
     assert either is not None and alone is not None
     np.testing.assert_array_equal(either[0], alone[0])
@@ -177,3 +177,11 @@ def test_shapes_must_agree() -> None:
         crop(head(), disc()[:90], one(*ALL))
     with pytest.raises(OptionError, match=r"\(size, size\)"):
         crop(head()[:90], disc()[:90], one(*ALL))
+
+
+def test_a_window_that_can_hold_the_lesion_does_wherever_it_was_drawn() -> None:
+    lesion = disc(0.15, 0.1)
+    for place in (0.0, 0.3, 0.7, 0.999):
+        made = crop(sick(lesion), lesion, CropParameters(((0.5, 0.5, place, 1 - place),), enlarged=False))
+        assert made is not None
+        assert made[1].sum() == lesion.sum()

@@ -86,7 +86,7 @@ def test_brightness_stays_in_its_range() -> None:
     image = np.where(disc(), np.linspace(0, 1.5, SIZE, dtype=np.float32), head(brightness=1.3))
     for seed in range(20):
         made = faded(image, draw_fade(np.random.default_rng(seed)))
-        assert 0 <= made.min() and made.max() <= 1.5
+        assert made.min() >= 0 and made.max() <= 1.5
 
 
 def test_parameters_are_drawn_from_the_generator_within_their_limits() -> None:

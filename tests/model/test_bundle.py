@@ -9,15 +9,34 @@ import pytest
 import torch
 from PIL import Image
 
-from mriclassify import Classifier, OptionError, Prediction
+from mriclassify import Bundle, CalibrationError, Classifier, OptionError, Prediction, Thresholds
 from mriclassify._model._network import Outputs
 from mriclassify._model._provenance import Provenance, fingerprint, fingerprints, group_hashes
+from mriclassify._trust._conformal import Conformal
+from mriclassify._trust._familiarity import Familiarity
 
 
 def decided(clf: Classifier, *rows: list[float], notes: tuple[str, ...] = ()) -> list[Prediction]:
-    outputs = Outputs(torch.tensor(rows), torch.zeros(len(rows), 1))
-    names = [f"slice {number}" for number in range(len(rows))]
-    return clf.bundle.decide(outputs, sources=names, notes=[notes] * len(rows), device="cpu")
+    return asked(clf.bundle, torch.tensor(rows), notes=notes)
+
+
+def asked(
+    bundle: Bundle,
+    logits: torch.Tensor,
+    *,
+    notes: tuple[str, ...] = (),
+    objections: tuple[str, ...] = (),
+    features: torch.Tensor | None = None,
+) -> list[Prediction]:
+    """What the bundle decides on logits (n, classes); each slice has the same notes and objections."""
+    count = len(logits)
+    return bundle.decide(
+        Outputs(logits, torch.zeros(count, 1) if features is None else features),
+        sources=[f"slice {number}" for number in range(count)],
+        notes=[notes] * count,
+        objections=[objections] * count,
+        device="cpu",
+    )
 
 
 def test_probabilities_are_in_class_order_and_sum_to_one(fitted: Classifier) -> None:
@@ -42,12 +61,70 @@ def test_a_note_on_the_scan_makes_a_sure_answer_uncertain(fitted: Classifier) ->
 
 
 def test_the_threshold_is_a_number_that_a_user_may_change(fitted: Classifier) -> None:
-    strict = replace(fitted.bundle, uncertain_below=1.0)
-    outputs = Outputs(torch.tensor([[2.0, 0.0, 0.0, 0.0]]), torch.zeros(1, 1))
-    (answer,) = strict.decide(outputs, sources=["x"], notes=[()], device="cpu")
+    strict = fitted.bundle.with_changes(thresholds=Thresholds(uncertain_below=1.0))
+    (answer,) = asked(strict, torch.tensor([[2.0, 0.0, 0.0, 0.0]]))
     assert answer.status == "uncertain"
-    with pytest.raises(OptionError, match="uncertain_below"):
-        replace(fitted.bundle, uncertain_below=1.1)
+
+
+def test_what_is_no_brain_slice_is_rejected_and_still_has_an_answer(fitted: Classifier) -> None:
+    logits = torch.tensor([[0.1, 0.0, 0.0, 0.0]])
+    (answer,) = asked(fitted.bundle, logits, objections=("It is noise.",), notes=("Modality is CT, not MR.",))
+    assert answer.status == "rejected"
+    assert answer.reasons[:2] == ("It is noise.", "Modality is CT, not MR.")
+    assert "confidence" in answer.reasons[2]
+    (unsure,) = asked(fitted.bundle, logits)
+    assert unsure.status == "uncertain"
+    assert (answer.label, answer.confidence, answer.probabilities) == (
+        unsure.label,
+        unsure.confidence,
+        unsure.probabilities,
+    )
+
+
+def test_features_that_are_far_from_the_training_slices_are_rejected(fitted: Classifier) -> None:
+    count = fitted.bundle.network.features
+    features = torch.stack([torch.zeros(count), torch.full((count,), 1e4), torch.full((count,), torch.nan)])
+    familiarity = fitted.bundle.familiarity
+    assert familiarity is not None
+    near, far, _ = familiarity.distance(features.numpy())
+    bundle = fitted.bundle.with_changes(thresholds=Thresholds(unfamiliar_above=(near + far) / 2))
+    answers = asked(bundle, torch.tensor([[50.0, 0, 0, 0]] * 3), features=features)
+    assert [answer.status for answer in answers] == ["ok", "rejected", "rejected"]
+    assert f"its distance is {far:.1f}, and {(near + far) / 2:.1f} at most" in answers[1].reasons[0]
+    # At the limit itself it is familiar; at infinity everything is.
+    at = fitted.bundle.with_changes(thresholds=Thresholds(unfamiliar_above=far))
+    assert [found == () for found in at.unfamiliar(Outputs(torch.zeros(3, 4), features))] == [True, True, False]
+    assert fitted.bundle.unfamiliar(Outputs(torch.zeros(3, 4), features)) == [(), (), ()]
+
+
+def test_offsets_move_the_probabilities_by_bayes_rule(fitted: Classifier) -> None:
+    logits = torch.tensor([[1.0, 0.5, 0.0, -1.0], [0.0, 0.0, 3.0, 0.0]])
+    moved = fitted.bundle.with_changes(offsets=(np.log(3.0), 0.0, 0.0, 0.0))
+    expected = fitted.bundle.probabilities(logits) * [3, 1, 1, 1]
+    np.testing.assert_allclose(moved.probabilities(logits), expected / expected.sum(axis=1, keepdims=True), atol=1e-9)
+    assert fitted.bundle.offsets == (0.0, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("offsets", [(0.0, 0.0), (0.0, 0.0, 0.0, float("nan")), (0.0, 0.0, 0.0, float("inf"))])
+def test_offsets_that_do_not_fit_are_refused(fitted: Classifier, offsets: tuple[float, ...]) -> None:
+    with pytest.raises(OptionError, match="offsets must be a number for each of 4 classes"):
+        fitted.bundle.with_changes(offsets=offsets)
+
+
+def test_statistics_of_another_model_are_refused(fitted: Classifier) -> None:
+    features = np.random.default_rng(0).random((20, 7))
+    with pytest.raises(OptionError, match="of 7 features, but the network makes"):
+        fitted.bundle.with_changes(familiarity=Familiarity.fit(features))
+    three = Conformal(true=((0.5,),) * 3, sizes=((1,),) * 3)
+    with pytest.raises(OptionError, match="of 4 classes, not 3"):
+        fitted.bundle.with_changes(conformal=three)
+
+
+def test_without_statistics_nothing_can_be_told_unfamiliar(fitted: Classifier) -> None:
+    bare = fitted.bundle.with_changes(familiarity=None)
+    assert bare.unfamiliar(Outputs(torch.zeros(2, 4), torch.full((2, 9), torch.nan))) == [(), ()]
+    with pytest.raises(CalibrationError, match=r"holds no statistics .* leave unfamiliar_above at infinity"):
+        bare.with_changes(thresholds=Thresholds(unfamiliar_above=5.0))
 
 
 def test_a_prediction_is_plain_json_and_one_line(fitted: Classifier) -> None:
@@ -108,8 +185,8 @@ def test_permuting_logits_and_classes_permutes_the_answer(fitted: Classifier) ->
     order = [2, 0, 3, 1]
     logits = torch.tensor([[1.0, 4.0, 2.0, 3.0]])
     permuted = replace(fitted.bundle, classes=tuple(fitted.classes[k] for k in order))
-    (one,) = fitted.bundle.decide(Outputs(logits, logits), sources=["x"], notes=[()], device="cpu")
-    (other,) = permuted.decide(Outputs(logits[:, order], logits), sources=["x"], notes=[()], device="cpu")
+    (one,) = asked(fitted.bundle, logits)
+    (other,) = asked(permuted, logits[:, order])
     assert other.label == one.label
     assert other.probabilities == pytest.approx(one.probabilities)
 
@@ -117,7 +194,7 @@ def test_permuting_logits_and_classes_permutes_the_answer(fitted: Classifier) ->
 def test_each_source_needs_its_row(fitted: Classifier) -> None:
     outputs = Outputs(torch.zeros(2, 4), torch.zeros(2, 1))
     with pytest.raises(ValueError, match="zip"):
-        fitted.bundle.decide(outputs, sources=["x"], notes=[()], device="cpu")
+        fitted.bundle.decide(outputs, sources=["x"], notes=[()], objections=[()], device="cpu")
 
 
 @pytest.mark.parametrize("name", ["Schädel.png", "sl\udcffce.png", "two\nlines\u2028.png", 'quo"te.png'])

@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 from mriclassify import (
+    AppearanceLimits,
     Classifier,
     MissingExtraError,
     OptionError,
@@ -24,6 +25,7 @@ from mriclassify import (
     Preprocessing,
     ReadError,
     StudyPrediction,
+    Thresholds,
     TrainingOptions,
 )
 from mriclassify import Dataset as Slices
@@ -33,6 +35,7 @@ Volume = NDArray[np.uint8]
 COUNT, ENDS = 20, 2
 LITTLE = "It shows little of the head."
 UNREAD = "It could not be read."
+UNLIKE = "It is unlike a brain MR slice."
 
 
 def head(folder: Path, label: str, number: int = 0) -> Volume:
@@ -199,7 +202,7 @@ def test_one_or_two_slices_are_too_few_to_rely_on(fitted: Classifier, ill: Volum
 
 def test_low_confidence_is_uncertain(fitted: Classifier, ill: Volume) -> None:
     strict = Classifier("small_cnn", device="cpu")
-    strict._take(fitted.bundle.with_changes(uncertain_below=1.0))
+    strict._take(fitted.bundle.with_changes(thresholds=Thresholds(uncertain_below=1.0, appearance=None)))
     sure = strict.predict_study(ill)
     assert sure.status == "uncertain"
     assert any("confidence" in reason and "below 1.00" in reason for reason in sure.reasons)
@@ -223,6 +226,68 @@ def test_notes_on_the_files_are_reasons_each_once(fitted: Classifier, ill: Volum
     assert answer.status == "uncertain"
     assert answer.reasons.count("Modality is CT, not MR.") == 1
     assert any("missing" in reason for reason in answer.reasons)
+
+
+# Slices that are no brain MR slices
+
+
+@pytest.fixture
+def checking(fitted: Classifier) -> Classifier:
+    """The classifier with the checks of pixels, but for the one that a phantom's even grey does not pass."""
+    clf = Classifier("small_cnn", device="cpu")
+    clf._take(fitted.bundle)
+    clf.thresholds = Thresholds(appearance=AppearanceLimits(median_above=1))
+    return clf
+
+
+def noise(count: int) -> Volume:
+    """(count, 96, 96): what no head is."""
+    return np.random.default_rng(0).integers(0, 255, (count, 96, 96), dtype=np.uint8)
+
+
+def test_slices_that_are_no_brain_slices_are_left_out_with_the_reason(checking: Classifier, healthy: Volume) -> None:
+    spoilt = healthy.copy()
+    spoilt[[5, 15]] = noise(2)
+    answer = checking.predict_study(spoilt)
+    assert answer.left_out == {LITTLE: 4, UNLIKE: 2}
+    assert [s.index for s in answer.slices if s.reason == UNLIKE] == [5, 15]
+    assert (answer.label, answer.status) == ("notumor", "ok")
+    assert answer.slices[5].label is not None, "it has an answer, though no say"
+    assert sum(answer.slices[5].probabilities.values()) == pytest.approx(1)
+    # The answer is that of the series without them.
+    rest = [k for k in range(len(spoilt)) if k not in (5, 15)]
+    assert answer.probabilities == pytest.approx(checking.predict_study(spoilt[rest]).probabilities, abs=1e-4)
+
+
+def test_half_of_the_slices_is_not_most(checking: Classifier, healthy: Volume) -> None:
+    volume = np.concatenate([healthy[2:8], noise(6)])
+    answer = checking.predict_study(volume)
+    assert (answer.status, answer.left_out) == ("ok", {UNLIKE: 6})
+    more = checking.predict_study(np.concatenate([volume, noise(1)]))
+    assert more.status == "rejected"
+
+
+def test_a_series_of_which_most_slices_are_rejected_is_rejected_and_has_an_answer(
+    checking: Classifier, healthy: Volume
+) -> None:
+    # More ends than noise: what is said must be of the slices that had a say.
+    volume = np.stack([end(0), end(1), healthy[10], *noise(2), end(2), end(3)])
+    answer = checking.predict_study(volume)
+    assert answer.status == "rejected"
+    assert answer.reasons[0] == "Most of its slices are no brain MR slices. No dark air surrounds a head."
+    assert answer.label in checking.classes
+    assert sum(answer.probabilities.values()) == pytest.approx(1)
+    assert answer.left_out == {LITTLE: 4}
+
+
+def test_a_series_that_is_unlike_the_training_slices_is_rejected(fitted: Classifier, healthy: Volume) -> None:
+    clf = Classifier("small_cnn", device="cpu")
+    clf._take(fitted.bundle)
+    clf.thresholds = Thresholds(appearance=None, unfamiliar_above=0)
+    answer = clf.predict_study(healthy, batch_size=7)
+    assert answer.status == "rejected"
+    assert answer.reasons[0].endswith("It is unlike the slices that the model was trained on.")
+    assert answer.probabilities == pytest.approx(fitted.predict_study(healthy).probabilities, abs=1e-4)
 
 
 # Sources

@@ -13,9 +13,19 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from mriclassify import CheckpointError, Classifier, Dataset, OutputError, Preprocessing, TrainingOptions
+from mriclassify import (
+    AppearanceLimits,
+    CheckpointError,
+    Classifier,
+    Dataset,
+    OutputError,
+    Preprocessing,
+    Thresholds,
+    TrainingOptions,
+)
 from mriclassify._model._backbones import build_backbone
 from mriclassify._model._network import Network
+from mriclassify._model._outputs import outputs_of
 from mriclassify._weights._checkpoint import HEADER, load_bundle, save_bundle
 
 Header = dict[str, Any]
@@ -42,8 +52,15 @@ def rewritten(file: Path, *, header: Change = dict, tensors: Change = dict) -> P
 def test_everything_comes_back(fitted: Classifier, saved: Path) -> None:
     before, after = fitted.bundle, load_bundle(saved)
     assert after.name == "model"
-    for name in ("backbone", "classes", "preprocessing", "temperature", "uncertain_below", "metrics", "summary"):
+    names = ("backbone", "classes", "preprocessing", "temperature", "offsets", "thresholds", "metrics", "summary")
+    for name in (*names, "conformal", "risk_coverage"):
         assert getattr(after, name) == getattr(before, name), name
+    assert after.conformal is not None
+    assert after.risk_coverage is not None
+    features = np.random.default_rng(0).random((5, before.network.features))
+    assert before.familiarity is not None
+    assert after.familiarity is not None
+    np.testing.assert_array_equal(after.familiarity.distance(features), before.familiarity.distance(features))
     np.testing.assert_array_equal(after.provenance.slices, before.provenance.slices)
     assert after.provenance.groups == before.provenance.groups
     assert after.provenance.split == before.provenance.split
@@ -66,6 +83,11 @@ def test_half_precision_halves_the_size_and_moves_no_answer(
     loaded = Classifier.from_pretrained(tmp_path / "half.safetensors", device="cpu")
     paths = [record.path for record in parts[1]]
     np.testing.assert_allclose(loaded.predict_proba(paths), fitted.predict_proba(paths), atol=5e-3)
+    here, there = fitted.bundle.familiarity, loaded.bundle.familiarity
+    assert here is not None
+    assert there is not None
+    moved = there.distance(outputs_of(loaded.bundle, paths).features)
+    np.testing.assert_allclose(moved, here.distance(outputs_of(fitted.bundle, paths).features), rtol=0.02)
 
 
 def drop(key: str) -> Change:
@@ -74,6 +96,16 @@ def drop(key: str) -> Change:
 
 def put(key: str, value: object) -> Change:
     return lambda mapping: mapping.update({key: value})
+
+
+def thresholds(**changes: object) -> dict[str, object]:
+    """What a header says of thresholds, with some of it changed."""
+    return Thresholds(appearance=None).to_dict() | changes
+
+
+def member(**changes: object) -> dict[str, object]:
+    """What a header says of one network of several, with some of it changed."""
+    return {"backbone": "small_cnn", "channels": 1, "size": 64} | changes
 
 
 @pytest.mark.parametrize(
@@ -88,6 +120,11 @@ def put(key: str, value: object) -> Change:
         (put("network.head.bias", torch.ones(4, dtype=torch.complex64)), r"another kind of number .* head\.bias"),
         (put("provenance.slices", torch.ones(4)), r"provenance\.slices can't be torch\.float32"),
         (put("provenance.slices", torch.ones(4, 2, dtype=torch.int64)), r"provenance\.slices can't be .*\(4, 2\)"),
+        (drop("familiarity.basis"), r"model\.safetensors.*statistics of features are"),
+        (put("familiarity.more", torch.ones(2)), r"model\.safetensors.*statistics of features are"),
+        (put("familiarity.mean", torch.ones(3)), r"model\.safetensors.*statistic mean .* shape"),
+        (put("familiarity.residual", torch.zeros(1)), r"model\.safetensors.*residual .* impossible"),
+        (put("familiarity.scale", torch.ones(3, dtype=torch.complex64)), r"model\.safetensors.*scale .* real numbers"),
     ],
 )
 def test_tensors_that_do_not_fit_are_named(saved: Path, change: Change, message: str) -> None:
@@ -118,7 +155,38 @@ def test_tensors_that_do_not_fit_are_named(saved: Path, change: Change, message:
         (put("classes", []), "classes must be names"),
         (put("metrics", []), "metrics can't be"),
         (put("summary", None), "summary can't be"),
-        (put("uncertain_below", "low"), "uncertain_below can't be"),
+        (put("thresholds", None), "thresholds can't be"),
+        (put("thresholds", {}), "appearance"),
+        (put("thresholds", thresholds(uncertain_below="low")), "model.safetensors"),
+        (put("thresholds", thresholds(uncertain_below=None)), "model.safetensors"),
+        (put("thresholds", thresholds(uncertain_below=1.5)), "uncertain_below must lie in"),
+        (put("thresholds", thresholds(unfamiliar_above="far")), "model.safetensors"),
+        (put("thresholds", thresholds(unfamiliar_above=-1)), "unfamiliar_above must be 0 or more"),
+        (put("thresholds", thresholds(appearance=[1])), "appearance can't be a list"),
+        (put("thresholds", thresholds(appearance={"colour_above": "x"})), "model.safetensors"),
+        (put("thresholds", thresholds(appearance={"size_above": 1})), "size_above"),
+        (put("offsets", [0, 0]), "offsets must be a number for each of 4"),
+        (put("offsets", ["a", "b", "c", "d"]), "offsets must be numbers"),
+        (put("offsets", [[0], [0], [0], [0]]), "offsets must be numbers"),
+        (put("offsets", [True, False, False, False]), "offsets must be numbers"),
+        (put("offsets", [0, 0, 0, float("inf")]), "offsets"),
+        (put("conformal", []), "conformal can't be"),
+        (put("conformal", {}), "true and sizes"),
+        (put("conformal", {"true": [["a"]] * 4, "sizes": [[1]] * 4}), "must be numbers"),
+        (put("conformal", {"true": [[0.5]] * 3, "sizes": [[1]] * 3}), "of 4 classes, not 3"),
+        (put("risk_coverage", "flat"), "risk_coverage can't be"),
+        (put("risk_coverage", {}), "risk-coverage curve has"),
+        (put("risk_coverage", {"thresholds": [2], "answered": [1], "wrong": [0], "area": 0}), "in 0..1"),
+        (put("members", [1]), "model.safetensors"),
+        (put("members", ["small_cnn"]), "model.safetensors"),
+        (put("members", [{"backbone": "small_cnn"}]), "channels"),
+        (put("members", [member(backbone=5)]), "backbone can't be a int"),
+        (put("members", [member(size=5)]), "size must be 32 to 1024"),
+        (put("members", [member(size=10**30)]), "size must be 32 to 1024"),
+        (put("members", [member(size="64")]), "size can't be a str"),
+        (put("members", [member(channels=1.0)]), "channels can't be a float"),
+        (put("members", [member(backbone="resnet18")]), "not those of small_cnn"),
+        (put("members", [member()]), "misses"),
         (put("provenance", {}), "groups"),
         (put("provenance", {"groups": "abc", "split": "", "created": "", "versions": {}}), "groups can't be"),
         (put("preprocessing", {"size": 64.0, "window": [1, 99], "crop": "head"}), "model.safetensors"),
@@ -128,6 +196,49 @@ def test_tensors_that_do_not_fit_are_named(saved: Path, change: Change, message:
 def test_a_header_that_makes_no_sense_is_refused(saved: Path, change: Change, message: str) -> None:
     with pytest.raises(CheckpointError, match=message):
         load_bundle(rewritten(saved, header=change))
+
+
+def test_a_file_from_before_there_were_rejections_is_loaded_without_checks(
+    saved: Path, fitted: Classifier, parts: tuple[Dataset, Dataset]
+) -> None:
+    def older(header: Header) -> None:
+        for key in ("members", "offsets", "thresholds", "conformal", "risk_coverage", "lesions"):
+            del header[key]
+        header["uncertain_below"] = 0.7
+
+    def without(tensors: dict[str, Any]) -> None:
+        for key in [key for key in tensors if key.startswith("familiarity.")]:
+            del tensors[key]
+
+    clf = Classifier.from_pretrained(rewritten(saved, header=older, tensors=without), device="cpu")
+    bundle = clf.bundle
+    assert bundle.thresholds == Thresholds(uncertain_below=0.7, unfamiliar_above=float("inf"), appearance=None)
+    assert (bundle.familiarity, bundle.conformal, bundle.risk_coverage) == (None, None, None)
+    assert bundle.offsets == (0.0,) * 4
+    paths = [record.path for record in parts[1]][:3]
+    assert np.array_equal(clf.predict_proba(paths), fitted.predict_proba(paths))
+    assert clf.predict(np.random.default_rng(0).random((64, 64))).status != "rejected"
+    clf.save(saved)
+    assert load_bundle(saved).thresholds == bundle.thresholds
+
+
+def test_infinity_comes_back(fitted: Classifier, tmp_path: Path) -> None:
+    limits = AppearanceLimits(colour_above=float("inf"))
+    given = Thresholds(uncertain_below=0.25, unfamiliar_above=float("inf"), appearance=limits)
+    save_bundle(fitted.bundle.with_changes(thresholds=given), tmp_path / "x.safetensors")
+    assert load_bundle(tmp_path / "x.safetensors").thresholds == given
+    with safe_open(tmp_path / "x.safetensors", framework="pt") as opened:
+        assert "Infinity" not in opened.metadata()[HEADER]
+
+
+def test_a_limit_without_statistics_is_refused(saved: Path) -> None:
+    def without(tensors: dict[str, Any]) -> None:
+        for key in [key for key in tensors if key.startswith("familiarity.")]:
+            del tensors[key]
+
+    rewritten(saved, header=put("thresholds", thresholds(unfamiliar_above=5.0)), tensors=without)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors.*no statistics"):
+        load_bundle(saved)
 
 
 def test_a_header_that_is_not_json_is_refused(saved: Path) -> None:
@@ -164,13 +275,19 @@ def test_a_file_cut_off_anywhere_is_refused(saved: Path, kept: int) -> None:
         load_bundle(saved)
 
 
+MEANT = [
+    *(("conformal", None), ("risk_coverage", None), ("offsets", []), ("members", [])),
+    *(("appearance", None), ("unfamiliar_above", None), ("unfamiliar_above", 10**30)),
+]
+"""Entries and values that say that there is nothing of the kind, or no limit."""
+
+
 def test_no_header_of_other_kinds_is_anything_but_a_checkpoint_error(saved: Path) -> None:
     tensors = load_file(saved)
     with safe_open(saved, framework="pt") as opened:
         told = json.loads(opened.metadata()[HEADER])
-    places = [(told, key) for key in told] + [
-        (told[part], key) for part in ("preprocessing", "provenance") for key in told[part]
-    ]
+    parts = ("preprocessing", "provenance", "thresholds", "conformal", "risk_coverage")
+    places = [(told, key) for key in told] + [(told[part], key) for part in parts for key in told[part]]
     for holder, key in places:
         right = holder[key]
         for wrong in (None, -1, 10**30, "", [], [[1]], {"x": 1}, float("nan")):
@@ -181,9 +298,10 @@ def test_no_header_of_other_kinds_is_anything_but_a_checkpoint_error(saved: Path
             except CheckpointError as error:
                 assert "model.safetensors" in str(error)
             else:
-                # What is let in is of the right kind, and no answer depends on it.
-                assert type(wrong) is type(right)
-                assert key in {"name", "summary", "metrics", "split", "created", "versions", "groups"}
+                # What is let in is of the right kind, and no answer depends on it; or it has a meaning.
+                if (key, wrong) not in MEANT:
+                    assert type(wrong) is type(right)
+                    assert key in {"name", "summary", "metrics", "split", "created", "versions", "groups"}
                 assert loaded.classes == tuple(told["classes"])
         holder[key] = right
 
@@ -214,7 +332,9 @@ def test_what_half_precision_cannot_hold_is_stored_whole(saved: Path) -> None:
 
 def test_a_network_that_asks_for_the_versions_of_its_layers_comes_back(fitted: Classifier, tmp_path: Path) -> None:
     network = Network(build_backbone("mnasnet0_5", size=32), classes=4, channels=1, size=32)
-    bundle = fitted.bundle.with_changes(network=network, backbone="mnasnet0_5", preprocessing=Preprocessing(size=32))
+    bundle = fitted.bundle.with_changes(
+        network=network, backbone="mnasnet0_5", preprocessing=Preprocessing(size=32), familiarity=None
+    )
     save_bundle(bundle, tmp_path / "mnasnet.safetensors")
     loaded = load_bundle(tmp_path / "mnasnet.safetensors").network.state_dict()
     assert all(torch.equal(loaded[key], value) for key, value in network.state_dict().items())

@@ -70,8 +70,8 @@ def crop(image: Plane, lesion: Mask, parameters: CropParameters, *, miss: bool =
     head = box_around(tissue, 0)
     around = box_around(lesion, round(CLEAR * len(image)) if miss else 0) if lesion.any() else None
     for window in parameters.windows:
-        box = _placed(window, head)
-        if around is not None and not (_apart(box, around) if miss else _holds(box, around)):
+        box = _placed(window, head, around if around is not None and not miss else None)
+        if box is None or (miss and around is not None and not _apart(box, around)):
             continue
         if tissue[box].mean() >= TISSUE:
             return _shown(image, lesion, box, enlarged=parameters.enlarged)
@@ -81,27 +81,26 @@ def crop(image: Plane, lesion: Mask, parameters: CropParameters, *, miss: bool =
 Box = tuple[slice, slice]
 
 
-def _placed(window: tuple[float, float, float, float], head: Box) -> Box:
-    """Return the window's box within the head's."""
-    rows, columns = (
-        _part(side, length=part, place=place) for side, part, place in zip(head, window[:2], window[2:], strict=True)
-    )
+def _placed(window: tuple[float, float, float, float], head: Box, inside: Box | None) -> Box | None:
+    """Return the window's box within the head's, around `inside` if that is asked for; None if it is too small."""
+    sides = []
+    for number, side in enumerate(head):
+        whole = side.stop - side.start
+        length = max(1, round(window[number] * whole))
+        first, last = side.start, side.stop - length
+        if inside is not None:
+            # Not any window that happens to hold the lesion: those are large, and those that miss it are small.
+            first, last = max(first, inside[number].stop - length), min(last, inside[number].start)
+            if first > last:
+                return None
+        start = min(last, int(first + window[2 + number] * (last - first + 1)))
+        sides.append(slice(start, start + length))
+    rows, columns = sides
     return rows, columns
-
-
-def _part(side: slice, *, length: float, place: float) -> slice:
-    whole = side.stop - side.start
-    kept = max(1, round(length * whole))
-    start = int(side.start + place * (whole - kept + 1))
-    return slice(min(start, side.stop - kept), min(start, side.stop - kept) + kept)
 
 
 def _apart(a: Box, b: Box) -> bool:
     return any(x.stop <= y.start or y.stop <= x.start for x, y in zip(a, b, strict=True))
-
-
-def _holds(a: Box, b: Box) -> bool:
-    return all(x.start <= y.start and y.stop <= x.stop for x, y in zip(a, b, strict=True))
 
 
 def _shown(image: Plane, lesion: Mask, box: Box, *, enlarged: bool) -> tuple[Plane, Mask]:

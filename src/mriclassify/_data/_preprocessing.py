@@ -1,7 +1,7 @@
 """Preprocessing: pixels of any scanner become an image of one frame, one range and one size."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,19 +46,29 @@ class Frame:
     def cut(self, pixels: NDArray[np.float32], size: int) -> NDArray[np.float32]:
         """Return this square of `pixels` (height, width) as (size, size), zero where there is no slice."""
         height, width = pixels.shape
-        top, left = max(self.top, 0.0), max(self.left, 0.0)
-        bottom, right = min(self.top + self.side, height), min(self.left + self.side, width)
-        scale = size / self.side
-        row, column = round((top - self.top) * scale), round((left - self.left) * scale)
-        rows = max(1, min(round((bottom - top) * scale), size - row))
-        columns = max(1, min(round((right - left) * scale), size - column))
+        down, across = _span(self.top, self.side, height, size), _span(self.left, self.side, width, size)
         # Pillow's filter widens with the scale, so that shrinking does not alias; it also frees the GIL.
         part = Image.fromarray(pixels).resize(
-            (columns, rows), Image.Resampling.BILINEAR, box=(left, top, right, bottom)
+            (across.count, down.count),
+            Image.Resampling.BILINEAR,
+            box=(across.start, down.start, across.stop, down.stop),
         )
         image = np.zeros((size, size), np.float32)
-        image[row : row + rows, column : column + columns] = np.asarray(part)
+        image[down.first : down.first + down.count, across.first : across.first + across.count] = np.asarray(part)
         return image
+
+    def put_back(self, image: NDArray[np.float32], *, shape: tuple[int, int]) -> NDArray[np.float32]:
+        """Return `image` (size, size), such as a map of what was `cut`, at its place in a slice; zero around it.
+
+        Args:
+            image: as large as what `cut` returned.
+            shape: (height, width) of the slice.
+        """
+        size = len(image)
+        (height, width), image = shape, image.astype(np.float32, copy=False)
+        down = _span(self.top, self.side, height, size).weights(height, size)
+        across = _span(self.left, self.side, width, size).weights(width, size)
+        return down @ image @ across.T  # (height, size) (size, size) (size, width)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,6 +132,38 @@ class Preprocessing:
         )
         side = max(bottom - top, right - left)
         return Frame((top + bottom - side) / 2, (left + right - side) / 2, side)
+
+
+class _Span(NamedTuple):
+    """What a frame and a slice have in common, along one axis."""
+
+    start: float  # in pixels of the slice
+    stop: float
+    first: int  # in pixels of the image
+    count: int
+
+    def weights(self, length: int, size: int) -> NDArray[np.float32]:
+        """Return how much of each of `size` pixels of the image each of `length` pixels of the slice shows.
+
+        Each row sums to 1, or is zero where the pixel's middle lies outside. A triangle, as wide as a pixel of the
+        coarser grid: Pillow's bilinear filter, which itself can't start at a part of a pixel outside of the image.
+        """
+        middles = np.arange(length) + 0.5
+        scale = self.count / (self.stop - self.start)
+        places = self.first + (middles - self.start) * scale - 0.5
+        distances = np.abs(np.arange(size) - np.clip(places, self.first, self.first + self.count - 1)[:, None])
+        weights = np.maximum(0, 1 - distances / max(1.0, scale))
+        weights[:, : self.first] = weights[:, self.first + self.count :] = 0
+        weights[(middles < self.start) | (middles > self.stop)] = 0
+        return (weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-6)).astype(np.float32)
+
+
+def _span(near: float, side: float, length: int, size: int) -> _Span:
+    """Return what a frame from `near` to `near + side` shows of a slice of `length` pixels, in `size` of its own."""
+    start, stop = max(near, 0.0), min(near + side, length)
+    scale = size / side
+    first = round((start - near) * scale)
+    return _Span(start, stop, first, max(1, min(round((stop - start) * scale), size - first)))
 
 
 def _are_percentiles(window: object) -> bool:

@@ -9,6 +9,7 @@ from mriclassify._evaluation._recalibrated import Recalibration, recalibrated
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._calibration import Temperature
 from mriclassify._model._outputs import outputs_of
+from mriclassify._trust._recalibration import check_classes, shares_of
 
 
 def recalibrated_bundle(
@@ -29,11 +30,14 @@ def recalibrated_bundle(
             f"the dataset has classes that the model does not know: {', '.join(unknown)}; "
             f"dataset: {', '.join(data.classes)}; model: {', '.join(bundle.classes)}"
         )
+    truth = targets(data, bundle.classes)
+    check_classes(truth, bundle.classes)  # before anything is read, as is the prior
+    shares_of(prior, bundle.classes)
     outputs = outputs_of(bundle, [record.path for record in data], batch_size=batch_size)
     groups = [record.group for record in data if record.group]
     site, summary = recalibrated(
         outputs.logits.double().numpy(),
-        targets(data, bundle.classes),
+        truth,
         groups if len(groups) == len(data) else None,
         classes=bundle.classes,
         temperature=bundle.temperature.value,

@@ -72,6 +72,14 @@ class Bundle:
                 f"{self.name} holds no statistics of its training slices, so that it can't tell unfamiliar ones: leave "
                 "unfamiliar_above at infinity, or train with this version"
             )
+        if self.conformal is not None and len(self.conformal.true) != len(self.classes):
+            raise OptionError(
+                f"conformal scores must be of {len(self.classes)} classes, not {len(self.conformal.true)}"
+            )
+        if self.familiarity is not None and len(self.familiarity.mean) != (count := self.network.features):
+            raise OptionError(
+                f"the statistics are of {len(self.familiarity.mean)} features, but the network makes {count}: fit anew"
+            )
 
     def image(self, scan: Slice) -> NDArray[np.float32]:
         """Return what the network sees of a slice: (1, size, size), 0..1.5."""
@@ -81,15 +89,10 @@ class Bundle:
         """Return calibrated probabilities (n, classes) as float64; each row sums to 1."""
         return self.temperature(logits, offsets=self.offsets)
 
-    def objections(self, scan: Slice, image: NDArray[np.float32]) -> tuple[str, ...]:
-        """Return what of a slice's own pixels speaks against its being a brain MR slice, in sentences.
-
-        Args:
-            scan: the slice.
-            image: what `image` made of it.
-        """
+    def objections(self, scan: Slice) -> tuple[str, ...]:
+        """Return what of a slice's own pixels speaks against its being a brain MR slice, in sentences."""
         limits = self.thresholds.appearance
-        return () if limits is None else objections(measure(scan, image), limits)
+        return () if limits is None else objections(measure(scan), limits)
 
     def unfamiliar(self, outputs: Outputs) -> list[tuple[str, ...]]:
         """Return for each slice a sentence that says that its features are unlike the training slices', or none."""

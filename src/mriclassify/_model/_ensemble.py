@@ -60,6 +60,11 @@ class Ensemble(nn.Module):
         return self.first.channels
 
     @property
+    def features(self) -> int:
+        """Of all networks together."""
+        return sum(member.features for member in self.members if isinstance(member, Network))
+
+    @property
     def lesion_head(self) -> LesionHead | None:
         """Of the first network; None where they do not look for lesions."""
         return self.first.lesion_head

@@ -75,6 +75,11 @@ class Network(nn.Module):
         self.register_buffer("mean", torch.tensor(mean))
         self.register_buffer("std", torch.tensor(std))
 
+    @property
+    def features(self) -> int:
+        """How many the class is read from."""
+        return self.head.in_features
+
     def forward(self, images: Images) -> Outputs:
         """Return the outputs for images (batch, 1, size, size), 0..1.5 as `Preprocessing` makes them."""
         normal = (images - self.mean) / self.std

@@ -88,8 +88,7 @@ def read(
             reasons=(str(error),),
             model=bundle.name,
         )
-    image = bundle.image(scan)
-    return Readable(name_of(source), image, scan.notes, bundle.objections(scan, image))
+    return Readable(name_of(source), bundle.image(scan), scan.notes, bundle.objections(scan))
 
 
 def answer(items: Sequence[Readable | Prediction], bundle: Bundle, *, device: torch.device) -> list[Prediction]:

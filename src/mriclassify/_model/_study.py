@@ -170,7 +170,8 @@ def answer_study(
         raise PixelError(f"{source}: none of its {len(study)} slices can be read; the first: {failed[0]}")
     probabilities = bundle.probabilities(torch.cat(logits))
     brain = _brain(study, [item.thumbnail for item in read.values()])
-    say = _Say(brain, np.array([bool(sentences) for sentences in against]), _common(against))
+    of_brain = [sentences for sentences, shown in zip(against, brain, strict=True) if shown]
+    say = _Say(brain, np.array([bool(sentences) for sentences in against]), _common(of_brain))
     return _combined(bundle, study, read, failed, probabilities, say, source=source, device=str(device))
 
 
@@ -214,8 +215,7 @@ def _batches(bundle: Bundle, study: Study, batch_size: int) -> Iterator[tuple[Se
             scan = study.read(number)
         except ReadError as error:
             return str(error)
-        image = bundle.image(scan)
-        return _Read(image, _thumbnail(scan.pixels), scan.notes, bundle.objections(scan, image))
+        return _Read(bundle.image(scan), _thumbnail(scan.pixels), scan.notes, bundle.objections(scan))
 
     yield from zip(batches, map_batches(read, batches, workers=worker_count()), strict=True)
 

@@ -25,7 +25,7 @@ from PIL import (
 from mriclassify._errors import UnsupportedFormatError
 from mriclassify._reading._checks import check_size, place
 from mriclassify._reading._foreign import FOREIGN_ERRORS, damaged, quiet
-from mriclassify._reading._grey import as_float32, grey
+from mriclassify._reading._grey import as_float32, chroma, grey
 from mriclassify._reading._raw import Raw
 from mriclassify._shapes import Pixels
 
@@ -71,7 +71,8 @@ def read_picture(stream: BinaryIO, kind: str, name: str, index: int | None) -> R
             check_size(image.height, image.width, name)
         is_cut = _loses_bits(image)
         pixels = _upright_grey(image, name)
-        return Raw(pixels, kind, notes=_note_on_lost_bits(pixels) if is_cut else ())
+        notes = _note_on_lost_bits(pixels) if is_cut else ()
+        return Raw(pixels, kind, notes=notes, colour=colour_of(image))
 
 
 def count_pages(stream: BinaryIO, kind: str, name: str) -> int:
@@ -155,6 +156,14 @@ def _orientation(image: Image.Image) -> int:
     except FOREIGN_ERRORS:
         return 1  # broken EXIF is common in pictures from the web, and says nothing about the pixels
     return int(value) if value in range(1, 9) else 1
+
+
+def colour_of(image: Image.Image) -> float:
+    """Return the mean chroma of a loaded image, 0..1; 0 for grey ones."""
+    if image.mode in _NUMERIC or image.mode in ("1", "LA", "La"):
+        return 0.0
+    has_alpha = image.mode in ("RGBA", "RGBa", "PA") or "transparency" in image.info
+    return chroma(np.asarray(image.convert("RGBA" if has_alpha else "RGB")))
 
 
 def _upright(pixels: Pixels, orientation: int) -> Pixels:

@@ -14,3 +14,4 @@ class Raw:
     spacing: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
     window: tuple[float, float] | None = None
+    colour: float = 0.0

@@ -9,7 +9,8 @@ from PIL import Image
 
 from mriclassify._reading._arrays import read_array, read_tensor
 from mriclassify._reading._checks import check_axis, check_pixels, place
-from mriclassify._reading._pictures import read_image, read_picture
+from mriclassify._reading._grey import chroma
+from mriclassify._reading._pictures import colour_of, read_image, read_picture
 from mriclassify._reading._raw import Raw
 from mriclassify._reading._sniffing import HEAD_SIZE, refuse_unknown, sniff
 from mriclassify._reading._sources import Source, head_of, is_path, is_tensor, is_url, name_of, opened
@@ -82,7 +83,7 @@ def read_slice(source: Source, *, axis: int = 2, index: int | None = None, allow
 def as_slice(raw: Raw, name: str) -> Slice:
     """Return what a reader decoded as a Slice, or raise PixelError if it can't be one."""
     check_pixels(raw.pixels, name)
-    return Slice(raw.pixels, raw.kind, raw.spacing, raw.notes, raw.window)
+    return Slice(raw.pixels, raw.kind, raw.spacing, raw.notes, raw.window, raw.colour)
 
 
 def _read(source: Source, name: str, axis: int, index: int | None, allow_url: bool) -> Raw:
@@ -99,8 +100,11 @@ def _read(source: Source, name: str, axis: int, index: int | None, allow_url: bo
 def read_memory(source: object, name: str) -> Raw:
     """Return the pixels of an array, a tensor or a PIL image."""
     if isinstance(source, Image.Image):
-        return Raw(read_image(source, name), "array")
-    return Raw(read_tensor(source, name) if is_tensor(source) else read_array(np.asarray(source), name), "array")
+        return Raw(read_image(source, name), "array", colour=colour_of(source))
+    if is_tensor(source):
+        return Raw(read_tensor(source, name), "array")
+    values = np.asarray(source)
+    return Raw(read_array(values, name), "array", colour=chroma(values))
 
 
 def read_stream(stream: BinaryIO, name: str, path: Path | None, *, axis: int = 2, index: int | None = None) -> Raw:

@@ -27,8 +27,8 @@ def with_trust(bundle: Bundle, kept: Dataset, held: Dataset, *, augment: Augment
         bundle: trained and calibrated.
         kept: the training slices.
         held: the validation slices, of other patients.
-        augment: of the training. The statistics are of the slices as they are and augmented: what training took to be
-            the same slice is to be familiar too.
+        augment: of the training. A few slices are shown augmented as well: what training took to be the same slice
+            should be familiar too. With many, pictures of other kinds become familiar as well.
         seed: of the augmentation.
 
     Raises:
@@ -53,6 +53,9 @@ def with_trust(bundle: Bundle, kept: Dataset, held: Dataset, *, augment: Augment
     return changed.with_changes(familiarity=familiarity, thresholds=replace(changed.thresholds, unfamiliar_above=limit))
 
 
+EVERY = 10
+"""One slice in so many is also shown augmented to the statistics of familiar slices."""
+
 COVERAGE = 0.95
 """Prediction sets count patients instead of slices where there are enough of them for this coverage."""
 
@@ -68,7 +71,7 @@ def _familiarity(bundle: Bundle, kept: Dataset, *, augment: Augment | None, seed
     if augment is not None:
         generator = torch.Generator().manual_seed(seed)
         change = partial(_augmented, augment=augment, generator=generator)
-        features.append(outputs_of(bundle, _paths(kept), change=change).features)
+        features.append(outputs_of(bundle, _paths(kept)[::EVERY], change=change).features)
     try:
         return Familiarity.fit(torch.cat(features).numpy())
     except DatasetError as error:

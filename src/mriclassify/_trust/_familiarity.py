@@ -116,6 +116,9 @@ class Familiarity:
         """
         if set(tensors) != set(NAMES):
             raise CheckpointError(f"statistics of features are {', '.join(NAMES)}, not {', '.join(sorted(tensors))}")
+        strange = [name for name, tensor in tensors.items() if not tensor.is_floating_point()]
+        if strange:
+            raise CheckpointError(f"the statistic {strange[0]} of the features must hold real numbers: save it again")
         values = {name: np.asarray(tensor.double().numpy(force=True)) for name, tensor in tensors.items()}
         _check_shapes(values)
         for name, value in values.items():

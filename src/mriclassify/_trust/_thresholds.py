@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from types import NoneType
 from typing import Any
 
 from mriclassify._errors import OptionError
@@ -59,6 +60,8 @@ class Thresholds:
             KeyError, TypeError, OptionError: it is anything else.
         """
         appearance = values["appearance"]
+        if not isinstance(appearance, dict | NoneType):
+            raise TypeError(f"appearance can't be a {type(appearance).__name__}")
         return cls(
             uncertain_below=values["uncertain_below"],
             unfamiliar_above=_unbounded(values["unfamiliar_above"]),

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from mriclassify._data._preprocessing import Preprocessing
-from mriclassify._errors import CheckpointError, MriClassifyError
+from mriclassify._errors import CheckpointError, MriClassifyError, OptionError
 from mriclassify._model._backbones import build_backbone
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._calibration import Temperature
@@ -53,6 +53,7 @@ KINDS: Mapping[str, type | tuple[type, ...]] = {
     "metrics": dict,
     "summary": str,
 }
+MEMBER_KINDS: Mapping[str, type] = {"backbone": str, "channels": int, "size": int}
 PROVENANCE_KINDS: Mapping[str, type] = {"groups": list, "split": str, "created": str, "versions": dict}
 
 
@@ -200,6 +201,8 @@ def _empty_bundle(header: Mapping[str, Any], file: Path, familiar: Tensors, *, b
     name, classes = header["backbone"], tuple(header["classes"])
     if not classes or not all(isinstance(label, str) for label in classes):
         raise TypeError("classes must be names")
+    if not all(type(offset) in (int, float) for offset in header["offsets"]):
+        raise TypeError("offsets must be numbers")
     if backbone is None and name.startswith("custom:"):
         raise CheckpointError(
             f"{file} was trained with a backbone of the user's own ({name}): "
@@ -249,6 +252,13 @@ def _empty_network(
     members = header["members"]
     if not members:
         return network(header["backbone"], header["channels"], size)
+    for member in members:
+        _check_kinds(member, MEMBER_KINDS)
+        Preprocessing(size=member["size"])  # which knows what sizes there can be
+    if "+".join(member["backbone"] for member in members) != header["backbone"]:
+        raise ValueError(f"its members are not those of {header['backbone']}")
+    if backbone is not None:
+        raise OptionError("it holds several networks, none of which can take a backbone of the user's own")
     return Ensemble(
         [network(member["backbone"], member["channels"], member["size"]) for member in members],
         [member["size"] for member in members],

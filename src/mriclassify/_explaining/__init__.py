@@ -1,0 +1,7 @@
+"""WHERE DOES AN ANSWER COME FROM: heat maps, the lesion's position, and pictures of both."""
+
+from mriclassify._explaining._explaining import explain
+from mriclassify._explaining._explanation import Explanation
+from mriclassify._explaining._region import Region
+
+__all__ = ["Explanation", "Region", "explain"]

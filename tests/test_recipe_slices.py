@@ -1,0 +1,96 @@
+"""The slices that the recipes train on: no slice of the test fold, no suspect, and masks that fit."""
+
+import csv
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+TRAINING = Path(__file__).resolve().parents[1] / "training"
+
+
+@pytest.fixture(scope="module")
+def slices() -> ModuleType:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(TRAINING))
+        return importlib.import_module("slices")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Four slices in two folds, two of them figshare's, one mirrored."""
+    folder = tmp_path / "data"
+    (folder / "figshare" / "masks").mkdir(parents=True)
+    ramp = np.tile(np.linspace(0, 255, 32).astype(np.uint8), (32, 1))
+    left = np.zeros((64, 64), np.uint8)
+    left[:, :16] = 255
+    rows = [
+        ("a.png", "glioma", "p1", "0", "1", "same"),
+        ("b.png", "glioma", "p2", "1", "2", "same"),
+        ("c.png", "glioma", "p3", "1", "3", "mirrored"),
+        ("d.png", "notumor", "p4", "1", "", ""),
+        ("e.png", "notumor", "p5", "1", "", ""),
+    ]
+    with (folder / "folds.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["path", "label", "group", "fold", "figshare_image", "orientation"])
+        table.writerows(rows)
+    for path, _, _, _, image, _ in rows:
+        Image.fromarray(ramp).save(folder / path)
+        if image:
+            Image.fromarray(left).save(folder / "figshare" / "masks" / f"{image}.png")
+    return folder
+
+
+def listed(file: Path, *rows: tuple[str, str]) -> Path:
+    with file.open("w", newline="") as opened:
+        table = csv.writer(opened)
+        table.writerow(["path", "label", "probability", "reason", "seen"])
+        table.writerows([path, "notumor", "0.01", "doubted", seen] for path, seen in rows)
+    return file
+
+
+def test_test_fold_and_slices_that_show_what_their_label_denies_are_not_trained_on(
+    slices: ModuleType, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suspects = listed(tmp_path / "suspects.csv", ("d.png", "lesion"), ("e.png", "nothing"))
+    monkeypatch.setattr(slices, "suspects", lambda: slices_of(suspects))
+    monkeypatch.chdir(tmp_path)
+    for folder in (data, Path("data")):  # relative as on the command line
+        assert [record.path.name for record in slices.training_records(folder)] == ["b.png", "c.png", "e.png"]
+
+
+def slices_of(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="") as opened:
+        return list(csv.DictReader(opened))
+
+
+def test_masks_are_mirrored_and_resized_as_their_slices_are(slices: ModuleType, data: Path, tmp_path: Path) -> None:
+    records = slices.with_masks(slices.folds(data)["1"], data, tmp_path / "masks")
+    assert [record.mask is not None for record in records] == [True, True, False, False]
+    same, mirrored = (np.asarray(Image.open(record.mask)) for record in records[:2])
+    assert same.shape == mirrored.shape == (32, 32)
+    assert same[:, :7].all() and not same[:, 9:].any()
+    np.testing.assert_array_equal(mirrored, same[:, ::-1])
+
+
+def test_slices_of_a_head_are_without_air_and_of_one_group(slices: ModuleType, tmp_path: Path) -> None:
+    rows = np.mgrid[0:40, 0:40, 0:40] - 19.5
+    ball = (np.sqrt((rows**2).sum(axis=0)) < 15) * 200.0
+    nibabel.save(nibabel.Nifti1Image(ball.astype(np.float32), np.eye(4)), tmp_path / "head.nii.gz")
+    records = slices.head_records(tmp_path / "head.nii.gz", tmp_path / "head")
+    assert {record.path.name.split("_")[0] for record in records} == {"sagittal", "coronal", "axial"}
+    assert {(record.label, record.group) for record in records} == {("notumor", "head.nii.gz")}
+    for record in records:
+        assert (np.asarray(Image.open(record.path)) > 25).mean() >= slices.LEAST_TISSUE
+
+
+def test_the_lists_in_the_repository_are_read_and_say_what_was_seen(slices: ModuleType) -> None:
+    for file in (slices.SUSPECTS, slices.DISPUTED):
+        rows = slices.suspects(file)
+        assert rows and all(row["seen"] in ("lesion", "CT", "nothing") for row in rows)
+        assert all(float(row["probability"]) < 0.15 for row in rows)
