@@ -634,7 +634,7 @@ def test_default_weights_lie_in_the_package_and_need_no_network(
     assert clf.classes == CLASSES
     answer = clf.predict(scans[0])
     assert isinstance(answer, Prediction)
-    assert answer.status in ("ok", "uncertain")
+    assert answer.status != "error"
     assert clf.bundle.provenance.slices.size
 
 

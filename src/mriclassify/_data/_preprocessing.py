@@ -49,12 +49,12 @@ class Frame:
         down, across = _span(self.top, self.side, height, size), _span(self.left, self.side, width, size)
         # Pillow's filter widens with the scale, so that shrinking does not alias; it also frees the GIL.
         part = Image.fromarray(pixels).resize(
-            (across.count, down.count),
+            (across.pixels, down.pixels),
             Image.Resampling.BILINEAR,
             box=(across.start, down.start, across.stop, down.stop),
         )
         image = np.zeros((size, size), np.float32)
-        image[down.first : down.first + down.count, across.first : across.first + across.count] = np.asarray(part)
+        image[down.first : down.first + down.pixels, across.first : across.first + across.pixels] = np.asarray(part)
         return image
 
     def put_back(self, image: NDArray[np.float32], *, shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -64,11 +64,10 @@ class Frame:
             image: as large as what `cut` returned.
             shape: (height, width) of the slice.
         """
-        size = len(image)
-        (height, width), image = shape, image.astype(np.float32, copy=False)
+        size, (height, width) = len(image), shape
         down = _span(self.top, self.side, height, size).weights(height, size)
         across = _span(self.left, self.side, width, size).weights(width, size)
-        return down @ image @ across.T  # (height, size) (size, size) (size, width)
+        return np.asarray(down @ image @ across.T, np.float32)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,7 +139,7 @@ class _Span(NamedTuple):
     start: float  # in pixels of the slice
     stop: float
     first: int  # in pixels of the image
-    count: int
+    pixels: int
 
     def weights(self, length: int, size: int) -> NDArray[np.float32]:
         """Return how much of each of `size` pixels of the image each of `length` pixels of the slice shows.
@@ -149,13 +148,15 @@ class _Span(NamedTuple):
         coarser grid: Pillow's bilinear filter, which itself can't start at a part of a pixel outside of the image.
         """
         middles = np.arange(length) + 0.5
-        scale = self.count / (self.stop - self.start)
+        scale = self.pixels / (self.stop - self.start)
         places = self.first + (middles - self.start) * scale - 0.5
-        distances = np.abs(np.arange(size) - np.clip(places, self.first, self.first + self.count - 1)[:, None])
-        weights = np.maximum(0, 1 - distances / max(1.0, scale))
-        weights[:, : self.first] = weights[:, self.first + self.count :] = 0
+        distances = np.abs(np.arange(size) - places[:, None])
+        weights = np.maximum(0, 1 - distances / max(1.0, scale)).astype(np.float32)
+        weights[:, : self.first] = weights[:, self.first + self.pixels :] = 0
         weights[(middles < self.start) | (middles > self.stop)] = 0
-        return (weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-6)).astype(np.float32)
+        totals = weights.sum(axis=1, keepdims=True)
+        np.divide(weights, totals, out=weights, where=totals > 0)
+        return weights
 
 
 def _span(near: float, side: float, length: int, size: int) -> _Span:

@@ -21,7 +21,7 @@ def colours(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     """
     places = np.linspace(0, 1, len(INFERNO))
     channels = [np.interp(values, places, channel) for channel in zip(*INFERNO, strict=True)]
-    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+    return np.stack(channels, axis=-1).round().astype(np.uint8)
 
 
 def blended(pixels: NDArray[np.uint8], values: NDArray[np.floating], opacity: float) -> NDArray[np.uint8]:
@@ -35,4 +35,5 @@ def blended(pixels: NDArray[np.uint8], values: NDArray[np.floating], opacity: fl
         opacity: 0..1.
     """
     share = (opacity * np.clip(values, 0, 1))[..., None]
-    return np.rint(pixels[..., None] * (1 - share) + colours(values) * share).astype(np.uint8)
+    mixed: NDArray[np.uint8] = np.rint(pixels[..., None] * (1 - share) + colours(values) * share).astype(np.uint8)
+    return mixed

@@ -80,9 +80,10 @@ def lesion_image(lesions: LesionLogits, size: int) -> NDArray[np.float32]:
     # Probabilities, not logits: training compares them with the part of each pixel that is lesion, and halfway between
     # a pixel inside and one outside lies the border.
     maps = functional.interpolate(lesions.sigmoid()[:, None], size=(size, size), mode="bilinear", align_corners=False)
-    return maps[:, 0].numpy()  # type: ignore[no-any-return]
+    return maps[:, 0].numpy()
 
 
 def _to_its_maximum(heat: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the map divided by its maximum, which may lie a little lower after resizing, or beyond the border."""
-    return heat / max(float(heat.max()), np.finfo(np.float32).tiny)
+    maximum = float(heat.max())
+    return heat / np.float32(maximum) if maximum > 0 else heat

@@ -39,7 +39,9 @@ def grad_cam(network: Network | Ensemble, images: Images, *, target: int, layer:
         OptionError: there is no layer of that name, or it makes no maps.
         NetworkError: the backbone makes no maps, or no gradient reaches them.
     """
-    size, heats, paths = images.shape[-1], [], {}
+    size = images.shape[-1]
+    heats: list[torch.Tensor] = []
+    paths: dict[str, None] = {}  # in order, each once
     for member, views in _asked(network, images):
         found = layer_of(member, views, target=target, path=layer)
         heat = _sized(_evidence(found)[:, None], size)[:, 0]  # (views, size, size)

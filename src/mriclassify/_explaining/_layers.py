@@ -1,6 +1,6 @@
-"""Layers: the maps that modules of a backbone make on their way, and what a score's gradient with respect to each is."""
+"""Layers: the maps that modules of a backbone make on their way, and the gradients of an answer there."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import get_ident
@@ -10,16 +10,16 @@ from torch import nn
 
 from mriclassify._errors import NetworkError, OptionError
 from mriclassify._model._network import Network
-from mriclassify._model._stages import as_map, find_stages
+from mriclassify._model._stages import as_map
 from mriclassify._shapes import Images
 
 SMALLEST = 2
 """A layer of fewer rows than this says nothing of where."""
+COARSEST = 3
+"""A layer of fewer rows than this says little of where: it is taken only if it is asked for."""
 
 MOST_LISTED = 40
 """So many layers stand in an error, the outermost ones: some networks have a thousand."""
-
-Wanted = Callable[[str, torch.Tensor], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +51,9 @@ def layer_of(network: Network, images: Images, *, target: int, path: str | None 
         OptionError: there is no layer of that name, or it makes no maps.
         NetworkError: the backbone makes no maps, or no gradient reaches them.
     """
-    if path is not None:
-        check_layer(network, images, path)
-        layers = _layers(network, images, target, lambda name, _: name == path)
-    else:
-        shape = _coarsest(network, images)
-        layers = _layers(network, images, target, lambda _, found: found.shape[1:] == shape)
+    made = _made(network, images)
+    paths = _coarsest(network.backbone, made) if path is None else [_checked(network.backbone, made, path)]
+    layers = _layers(network, images, target, paths)
     if not layers:
         raise NetworkError(
             f"no gradient of the answer reaches a map of {type(network.backbone).__name__}: expected one that computes "
@@ -65,39 +62,51 @@ def layer_of(network: Network, images: Images, *, target: int, path: str | None 
     return next((layer for layer in reversed(layers) if layer.gradients.any()), layers[-1])
 
 
-def check_layer(network: Network, images: Images, path: str) -> None:
-    """Raise OptionError unless the backbone's module at `path` makes maps."""
-    names = _names(network, images)
-    if path in names:
-        return
-    exists = path in dict(network.backbone.named_modules())
-    what = f"the layer {path!r} makes no maps" if exists and path else f"there is no layer {path!r}"
-    raise OptionError(f"{what} in {type(network.backbone).__name__}; those that do: {_listed(names)}")
+def _made(network: Network, images: Images) -> dict[str, tuple[int, int]]:
+    """Return channels and side of the maps of each module that makes some, in the order in which they do."""
+    # Two images go in: what does not have two rows, such as a table of positions, is no map of theirs.
+    blank = torch.zeros_like(images[:1]).expand(2, -1, -1, -1)
+    with torch.inference_mode(), _recorded(network.backbone, [path for path, _ in _named(network.backbone)]) as seen:
+        network(blank)
+    maps = {path: as_map(output) for path, output in seen.items()}
+    return {
+        path: (found.shape[1], found.shape[2])
+        for path, found in maps.items()
+        if found is not None and len(found) == 2 and SMALLEST <= found.shape[2] == found.shape[3]
+    }
 
 
-def _coarsest(network: Network, images: Images) -> torch.Size:
-    """Return the shape (channels, side, side) of the last stage's maps."""
-    stages = find_stages(network.backbone, channels=network.channels, size=images.shape[-1])
-    if stages:
-        return torch.Size((stages[-1].channels, stages[-1].side, stages[-1].side))
-    names, kind = _names(network, images), type(network.backbone).__name__
-    if not names:
+def _named(backbone: nn.Module) -> list[tuple[str, nn.Module]]:
+    return [(path, module) for path, module in backbone.named_modules() if path]
+
+
+def _coarsest(backbone: nn.Module, made: Mapping[str, tuple[int, int]]) -> list[str]:
+    """Return the layers whose maps are like the last one of the smallest that still say where."""
+    kind = type(backbone).__name__
+    if not made:
+        raise NetworkError(f"{kind} makes no maps (batch, channels, height, width) on its way: nothing can be shown")
+    side = min((side for _, side in made.values() if side >= COARSEST), default=None)
+    if side is None:
         raise NetworkError(
-            f"{kind} makes no maps (batch, channels, height, width) on its way: there is nothing to show"
+            f"{kind} makes no maps of {COARSEST} rows or more from images of this size: name one of its layers, "
+            f"layer=..., of {_listed(list(made))}"
         )
-    raise NetworkError(f"{kind} makes no maps of a usual size: name one of its layers, layer=...: {_listed(names)}")
+    *_, shape = (shape for shape in made.values() if shape[1] == side)
+    return [path for path, other in made.items() if other == shape]
 
 
-def _names(network: Network, images: Images) -> list[str]:
-    """Return the names of all modules that make maps, in the order in which they do."""
-    with torch.inference_mode(), _recorded(network.backbone, lambda _, found: True) as seen:
-        network(images)
-    return list(seen)
+def _checked(backbone: nn.Module, made: Mapping[str, tuple[int, int]], path: str) -> str:
+    """Return `path`, or raise OptionError unless the module there makes maps."""
+    if path in made:
+        return path
+    exists = path in dict(_named(backbone))
+    what = f"the layer {path!r} makes no maps" if exists else f"there is no layer {path!r}"
+    raise OptionError(f"{what} in {type(backbone).__name__}; those that do: {_listed(list(made)) or 'none'}")
 
 
-def _layers(network: Network, images: Images, target: int, wanted: Wanted) -> list[Layer]:
+def _layers(network: Network, images: Images, target: int, paths: Sequence[str]) -> list[Layer]:
     # Whoever calls may have switched gradients off, and the parameters may be frozen: the images then carry them.
-    with torch.inference_mode(False), torch.enable_grad(), _recorded(network.backbone, wanted) as seen:
+    with torch.inference_mode(False), torch.enable_grad(), _recorded(network.backbone, paths) as seen:
         score = network(images.clone().requires_grad_()).logits[:, target].sum()
         reached = {path: output for path, output in seen.items() if output.requires_grad}
         # Not backward(): that would leave a gradient at every parameter.
@@ -109,27 +118,23 @@ def _layers(network: Network, images: Images, target: int, wanted: Wanted) -> li
 
 
 @contextmanager
-def _recorded(backbone: nn.Module, wanted: Wanted) -> Iterator[dict[str, torch.Tensor]]:
-    """Yield a dict that fills with the outputs of modules that are wanted maps, in the order of the last calls."""
+def _recorded(backbone: nn.Module, paths: Iterable[str]) -> Iterator[dict[str, torch.Tensor]]:
+    """Yield a dict that fills with the outputs of modules that are tensors, in the order of their last calls."""
     seen: dict[str, torch.Tensor] = {}
     handles, here = [], get_ident()
-    for path, module in backbone.named_modules():
+    for path in paths:
 
         def note(module: nn.Module, inputs: object, output: object, path: str = path) -> torch.Tensor | None:
-            found = as_map(output)
             # Another thread may be asking the same network.
-            if get_ident() != here or not path or found is None or not SMALLEST <= found.shape[2] == found.shape[3]:
+            if get_ident() != here or not isinstance(output, torch.Tensor):
                 return None
-            if not wanted(path, found):
-                return None
-            assert isinstance(output, torch.Tensor)  # for the type checker: as_map has seen that
             seen.pop(path, None)
             seen[path] = output
             # A copy goes on, since the next module may work in place.
             return output.clone()
 
         # First, so that the taps of a network that looks for lesions keep the copy, as it will be changed.
-        handles.append(module.register_forward_hook(note, prepend=True))
+        handles.append(backbone.get_submodule(path).register_forward_hook(note, prepend=True))
     try:
         yield seen
     finally:
@@ -139,7 +144,7 @@ def _recorded(backbone: nn.Module, wanted: Wanted) -> Iterator[dict[str, torch.T
 
 def _map(output: torch.Tensor) -> torch.Tensor:
     found = as_map(output)
-    assert found is not None  # for the type checker: only maps are recorded
+    assert found is not None  # for the type checker: layers that make none are not asked
     return found.float()
 
 

@@ -1,13 +1,14 @@
 """Ensembling: trained models become one that answers with the mean of their answers, calibrated anew."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 
 from mriclassify._data._augmentation import Augment
 from mriclassify._data._dataset import Dataset, targets
-from mriclassify._errors import ClassMismatchError
+from mriclassify._errors import ClassMismatchError, NetworkError
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._calibration import Temperature
 from mriclassify._model._ensemble import Ensemble
@@ -32,7 +33,8 @@ def ensembled(
 
     Raises:
         ClassMismatchError: the classes differ.
-        NetworkError: the networks do not go together.
+        NetworkError: the networks do not go together: a model is an ensemble itself, has a backbone of the user's own,
+            or sees another part of the slice.
     """
     first = max(bundles, key=lambda bundle: bundle.preprocessing.size)
     for bundle in bundles:
@@ -41,7 +43,7 @@ def ensembled(
                 f"models that answer together must have the same classes: {', '.join(first.classes)}; "
                 f"{bundle.name}: {', '.join(bundle.classes)}"
             )
-    networks = [bundle.network for bundle in bundles if isinstance(bundle.network, Network)]
+    networks = [_single(bundle, first) for bundle in bundles]
     network = Ensemble(networks, [bundle.preprocessing.size for bundle in bundles])
     together = Bundle(
         name="ensemble.fitted",
@@ -54,6 +56,20 @@ def ensembled(
     logits = outputs_of(together, [record.path for record in held]).logits
     temperature = Temperature.fit(logits, targets(held, together.classes))
     return with_trust(together.with_changes(temperature=temperature), kept, held, augment=augment, seed=seed)
+
+
+def _single(bundle: Bundle, first: Bundle) -> Network:
+    if not isinstance(bundle.network, Network):
+        raise NetworkError(f"{bundle.name} are several networks already: pass them one by one")
+    if bundle.backbone.startswith("custom:"):
+        raise NetworkError(
+            f"{bundle.name} has a backbone of the user's own, which a file of several can't be built with"
+        )
+    if replace(bundle.preprocessing, size=first.preprocessing.size) != first.preprocessing:
+        raise NetworkError(
+            f"{bundle.name} sees slices otherwise than {first.name}: {bundle.preprocessing} and {first.preprocessing}"
+        )
+    return bundle.network
 
 
 def _provenance(parts: Sequence[Provenance]) -> Provenance:

@@ -56,6 +56,10 @@ def fit_bundle(
         validation: slices that choose epoch and temperature.
         options, device, resume, on_epoch: see `train`.
     """
+    if before is not None and isinstance(before.network, Ensemble):
+        raise TrainingError(
+            f"{before.name} are several networks that answer together: go on from one of them, or from another name"
+        )
     options = options or TrainingOptions()
     kept, held, split = _parts(data, validation, seed=options.seed)
     classes = kept.classes
@@ -139,10 +143,6 @@ def _network(
 ) -> Network:
     if before is None:
         return blueprint.build(classes=len(classes), seed=seed, lesions=lesions)
-    if isinstance(before.network, Ensemble):
-        raise TrainingError(
-            f"{before.name} are several networks that answer together: go on from one of them, or from another name"
-        )
     # A copy: a training that is stopped leaves the old model as it was.
     network = copy.deepcopy(before.network)
     if before.classes == classes:
