@@ -106,3 +106,38 @@ def test_frame_and_cut_agree_for_a_head_off_the_middle() -> None:
     frame = preprocessing.frame(preprocessing.windowed(shifted))
     assert frame.top < 40 < frame.top + frame.side
     assert frame.left + frame.side > 120
+
+
+FRAMES = [
+    ((120, 100), Frame(10, 5, 80)),
+    ((120, 100), Frame(0, -10, 120)),  # beyond the left and the right border
+    ((97, 151), Frame(-27.5, 0, 151.5)),
+    ((97, 151), Frame(12.3, 60.7, 70.9)),
+    ((300, 200), Frame(-40, -35, 350)),
+]
+
+
+@pytest.mark.parametrize(("shape", "frame"), FRAMES)
+@pytest.mark.parametrize("size", [64, 160, 333])
+def test_what_is_cut_and_put_back_lies_where_it_was(shape: tuple[int, int], frame: Frame, size: int) -> None:
+    rows, columns = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
+    ramp = 1 + rows / 40 + columns / 70
+    back = frame.put_back(frame.cut(ramp, size), shape=shape)
+    assert back.shape == shape
+    assert back.dtype == np.float32
+    top, left = int(max(0, frame.top)) + 4, int(max(0, frame.left)) + 4
+    bottom, right = int(min(shape[0], frame.top + frame.side)) - 4, int(min(shape[1], frame.left + frame.side)) - 4
+    inside = (slice(top, bottom), slice(left, right))
+    # Half a pixel of either grid is what rounding may cost.
+    tolerance = 0.5 * (1 / 40 + 1 / 70) * max(1, frame.side / size)
+    np.testing.assert_allclose(back[inside], ramp[inside], atol=tolerance)
+
+
+@pytest.mark.parametrize(("shape", "frame"), FRAMES)
+@pytest.mark.parametrize("size", [32, 500])
+def test_what_is_put_back_fills_the_frame_and_nothing_else(shape: tuple[int, int], frame: Frame, size: int) -> None:
+    back = frame.put_back(np.ones((size, size), np.float32), shape=shape)
+    rows, columns = (np.arange(length) + 0.5 for length in shape)
+    down = (rows > frame.top) & (rows < frame.top + frame.side)
+    across = (columns > frame.left) & (columns < frame.left + frame.side)
+    np.testing.assert_allclose(back, np.outer(down, across), atol=1e-5)

@@ -211,3 +211,14 @@ def test_taps_leave_hooks_of_others_alone() -> None:
     seen.clear()
     backbone(images(64))
     assert seen == [1]
+
+
+@pytest.mark.parametrize("name", ["resnet50", "resnext50_32x4d"])
+def test_modules_that_are_called_several_times_give_the_map_that_a_tap_keeps(name: str) -> None:
+    backbone = build_backbone(name, size=64).eval()
+    channels = stem_channels(backbone)
+    stages = find_stages(backbone, channels=channels, size=64)
+    taps = tap(backbone, stages)
+    with torch.inference_mode():
+        backbone(torch.zeros(2, channels, 64, 64))
+    assert [tuple(found.take().shape[1:3]) for found in taps] == [(stage.channels, stage.side) for stage in stages]

@@ -59,18 +59,18 @@ def find_stages(backbone: nn.Module, *, channels: int, size: int) -> tuple[Stage
     (batch, side, side, channels); the tokens of a vision transformer (batch, side * side [+ 1], channels) are one
     map too. Backbones that make no map at all have no stages.
     """
-    seen: dict[int, Stage] = {}
+    calls: dict[str, Stage] = {}
     handles = []
     for path, module in backbone.named_modules():
 
         def note(module: nn.Module, inputs: object, output: object, path: str = path) -> None:
             found = as_map(output)
+            # Some modules are called several times (the ReLU of ResNet's blocks), and a tap keeps the last output.
+            calls.pop(path, None)
             # Two images go in: what does not have two rows, such as a table of positions, is no map of theirs.
             if found is None or len(found) != 2 or not SMALLEST <= found.shape[2] == found.shape[3]:
                 return
-            # A map that is larger than one before it was padded or pooled for the head.
-            if found.shape[2] <= min(seen, default=size):
-                seen[found.shape[2]] = Stage(path, found.shape[1], found.shape[2])
+            calls[path] = Stage(path, found.shape[1], found.shape[2])
 
         handles.append(module.register_forward_hook(note))
     training = backbone.training
@@ -82,6 +82,11 @@ def find_stages(backbone: nn.Module, *, channels: int, size: int) -> tuple[Stage
         backbone.train(training)
         for handle in handles:
             handle.remove()
+    seen: dict[int, Stage] = {}
+    for stage in calls.values():
+        # A map that is larger than one before it was padded or pooled for the head.
+        if stage.side <= min(seen, default=size):
+            seen[stage.side] = stage
     # A stride of 4 makes 19 rows of 75.
     finest = math.ceil(size / FINEST)
     return tuple(_apart([seen[side] for side in sorted(seen) if size / COARSEST <= side <= finest]))

@@ -56,17 +56,14 @@ def fit_bundle(
         validation: slices that choose epoch and temperature.
         options, device, resume, on_epoch: see `train`.
     """
-    if before is not None and isinstance(before.network, Ensemble):
-        raise TrainingError(
-            f"{before.name} are several networks that answer together: go on from one of them, or from another name"
-        )
+    trained = _trained(before)
     options = options or TrainingOptions()
     kept, held, split = _parts(data, validation, seed=options.seed)
     classes = kept.classes
     backbone = before.backbone if before else blueprint.name
     # First of all: it reads every slice, and a bad one should stop the training now rather than after hours.
     provenance = _provenance(kept, held, split, before)
-    network = _network(blueprint, before, classes, seed=options.seed, lesions=_has_masks(kept))
+    network = _network(blueprint, before, trained, classes, seed=options.seed, lesions=_has_masks(kept))
     preprocessing = before.preprocessing if before else blueprint.preprocessing
     kept_slices = _slices(kept, classes, preprocessing, masks=_has_masks(kept) and network.lesion_head is not None)
     if _has_masks(kept) and network.lesion_head is None:
@@ -138,13 +135,34 @@ def _read_masks(slices: Slices) -> None:
         pass
 
 
-def _network(
-    blueprint: Blueprint, before: Bundle | None, classes: tuple[str, ...], *, seed: int, lesions: bool
-) -> Network:
+def _trained(before: Bundle | None) -> Network | None:
+    """Return the network to go on from, if there is one.
+
+    Raises:
+        TrainingError: there are several.
+    """
     if before is None:
+        return None
+    if isinstance(before.network, Ensemble):
+        raise TrainingError(
+            f"{before.name} are several networks that answer together: go on from one of them, or from another name"
+        )
+    return before.network
+
+
+def _network(
+    blueprint: Blueprint,
+    before: Bundle | None,
+    trained: Network | None,
+    classes: tuple[str, ...],
+    *,
+    seed: int,
+    lesions: bool,
+) -> Network:
+    if before is None or trained is None:
         return blueprint.build(classes=len(classes), seed=seed, lesions=lesions)
     # A copy: a training that is stopped leaves the old model as it was.
-    network = copy.deepcopy(before.network)
+    network = copy.deepcopy(trained)
     if before.classes == classes:
         return network
     with torch.random.fork_rng(devices=[]):
