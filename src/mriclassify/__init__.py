@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     )
     from mriclassify._evaluation import Report
     from mriclassify._evaluation._recalibrated import Recalibration
+    from mriclassify._explaining import Explanation, Region
     from mriclassify._labels import CLASSES
     from mriclassify._model._backbones import list_backbones
     from mriclassify._model._bundle import Bundle
@@ -90,6 +91,7 @@ _HOMES = {
     "DeviceError": _ERRORS,
     "DownloadError": _ERRORS,
     "Epoch": "mriclassify._training._history",
+    "Explanation": "mriclassify._explaining",
     "History": "mriclassify._training._history",
     "LeakageError": _ERRORS,
     "MissingExtraError": _ERRORS,
@@ -107,6 +109,7 @@ _HOMES = {
     "ReadError": _ERRORS,
     "Recalibration": "mriclassify._evaluation._recalibrated",
     "Record": "mriclassify._data._record",
+    "Region": "mriclassify._explaining",
     "Report": "mriclassify._evaluation",
     "SliceAnswer": "mriclassify._model._study",
     "SplitError": _ERRORS,
@@ -155,6 +158,7 @@ __all__ = [
     "DeviceError",
     "DownloadError",
     "Epoch",
+    "Explanation",
     "History",
     "LeakageError",
     "MissingExtraError",
@@ -172,6 +176,7 @@ __all__ = [
     "ReadError",
     "Recalibration",
     "Record",
+    "Region",
     "Report",
     "SliceAnswer",
     "SplitError",

@@ -13,6 +13,7 @@ from torch import nn
 from mriclassify._data._dataset import Dataset
 from mriclassify._data._preprocessing import Preprocessing
 from mriclassify._errors import CalibrationError, ClassMismatchError, DatasetError, NotFittedError, OptionError
+from mriclassify._explaining import Explanation, explain
 from mriclassify._model._backbones import IMAGENET
 from mriclassify._model._blueprint import Blueprint
 from mriclassify._model._bundle import Bundle
@@ -211,6 +212,42 @@ class Classifier:
             batch_size=batch_size,
             on_error=on_error,
             workers=workers,
+            axis=axis,
+            index=index,
+            allow_url=allow_url,
+        )
+
+    def explain(
+        self,
+        source: Source,
+        *,
+        label: str | None = None,
+        layer: str | None = None,
+        axis: int = 2,
+        index: int | None = None,
+        allow_url: bool = False,
+    ) -> Explanation:
+        """Return the answer for one slice with maps of where it comes from.
+
+        Args:
+            source: as in `predict`; `axis`, `index` and `allow_url` too.
+            label: the class to explain; None takes the answer.
+            layer: name of a module of the backbone; None takes the last stage that makes maps.
+            axis: of a volume.
+            index: of the slice.
+            allow_url: whether to fetch a URL.
+
+        Raises:
+            ReadError: the source can't be read as a slice.
+            OptionError: there is no such class, layer, axis or slice.
+            NetworkError: the backbone makes no maps.
+        """
+        return explain(
+            self.bundle,
+            source,
+            device=self._device,
+            label=label,
+            layer=layer,
             axis=axis,
             index=index,
             allow_url=allow_url,

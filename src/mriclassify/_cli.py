@@ -41,6 +41,9 @@ EXAMPLES = {
   mriclassify fit brain-tumor-mri/ --out my-model.safetensors --group-pattern '(patient\\d+)'
   mriclassify fit slices.csv --out my-model.safetensors --backbone resnet18 --epochs 30
   mriclassify fit slices.csv --out my-model.safetensors --run run/    (again after a crash: goes on)""",
+    "explain": """examples:
+  mriclassify explain scan.png --out overlay.png
+  mriclassify explain volume.nii.gz --slice 90 --show lesion --out lesion.svg --json""",
     "evaluate": """examples:
   mriclassify evaluate slices.csv
   mriclassify evaluate brain-tumor-mri/Testing --weights my-model.safetensors --out report/""",
@@ -109,6 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     _fit_arguments(command("fit", "train a classifier on labelled slices", _fit))
     _evaluate_arguments(command("evaluate", "measure a classifier on labelled slices", _evaluate))
     _audit_arguments(command("audit", "look for duplicates, leaks, wrong labels and shortcuts in a dataset", _audit))
+    _explain_arguments(command("explain", "show where an answer comes from", _explain))
     _data_arguments(command("data", "list, fetch and check the public data sets", _data))
     _weights_arguments(command("weights", "list, fetch and check published weights", _weights))
     info = command("info", "versions, devices, cache and weights: what to paste into a bug report", _info)
@@ -454,6 +458,40 @@ def _data(options: argparse.Namespace) -> int:
 
 
 # weights
+
+
+def _explain_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scan", metavar="SCAN", help="a file")
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="the picture: .png or .svg")
+    parser.add_argument("--weights", default="default", metavar="NAME|FILE", help="default: %(default)s")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps; default: %(default)s")
+    parser.add_argument("--label", metavar="CLASS", help="the class to explain; default: the answer")
+    parser.add_argument("--layer", metavar="NAME", help="module of the backbone; default: the last that makes maps")
+    parser.add_argument("--show", choices=("heat", "lesion"), default="heat", help="which map; default: %(default)s")
+    parser.add_argument(
+        "--axis", type=int, choices=(0, 1, 2), default=2, help="of a volume: 0 sagittal, 1 coronal, 2 axial"
+    )
+    parser.add_argument("--slice", type=int, metavar="N", help="of a volume along the axis; default: the middle one")
+    parser.add_argument("--json", action="store_true", help="print the answer and the region as JSON")
+    parser.add_argument("--allow-url", action="store_true", help="fetch a SCAN that begins with http:// or https://")
+
+
+def _explain(options: argparse.Namespace) -> int:
+    from mriclassify import Classifier
+
+    clf = Classifier.from_pretrained(options.weights, device=options.device)
+    explanation = clf.explain(
+        options.scan,
+        label=options.label,
+        layer=options.layer,
+        axis=options.axis,
+        index=options.slice,
+        allow_url=options.allow_url,
+    )
+    explanation.save(options.out, show=options.show)
+    print(json.dumps(explanation.to_dict()) if options.json else explanation.prediction)
+    print(f"{options.show} map written to {options.out}. {NOTICE}", file=sys.stderr)
+    return DONE
 
 
 def _weights_arguments(parser: argparse.ArgumentParser) -> None:
