@@ -42,7 +42,7 @@ def card(results: Results, kind: Kind) -> str:
         f"# Model card: {weights['name']}\n\n<!-- Written by training/card.py: change it there. -->",
         f"{WHERE[kind]} **For research only: not a medical device, and no basis for decisions about\npatients.**",
         _facts(weights, training, kind),
-        f"## Data\n\n{training['data']}",
+        f"## Data\n\n{training['data']}\n\n{training['looked']}",
         "## What was asked of them\n\n" + _targets(results, kind),
         "## What fold 0 says: new patients of the same hospitals\n\n" + _fold(results["fold"], weights["classes"]),
         "## What other hospitals say\n\n" + _lgg(results["external_lgg"]),
@@ -361,13 +361,17 @@ def _misuse(results: Results) -> str:
 
 
 def _training(weights: Results, training: Results) -> str:
-    options = [(name.replace("_", " "), _setting(value)) for name, value in training["options"].items()]
+    cooling = training["cooling"]
+    options = [
+        (name.replace("_", " "), _setting(value), _setting(cooling[name]) if cooling[name] != value else "the same")
+        for name, value in training["options"].items()
+    ]
     versions = ", ".join(f"{library} {version}" for library, version in weights["trained_with"].items())
     numbers = [(name.replace("_", " "), _setting(value)) for name, value in weights["thresholds"].items()]
     return "\n\n".join(
         [
             f"{training['start']} {weights['size']} px:",
-            rows(("option", "value"), *options),
+            rows(("option", "training", "cooling, after it"), *options),
             f"Temperature {weights['temperature']:.3f}, on the validation part. Versions: {versions}.",
             "Thresholds of the answers, which a user may change:",
             rows(("threshold", "value"), *numbers),

@@ -18,11 +18,13 @@ class Recipe:
         backbone: a name in `list_backbones()`.
         size: of the images, pixels.
         options: of the training.
+        cooling: of a shorter one after it, at a lower rate and with slices that are changed less.
     """
 
     backbone: str
     size: int
     options: TrainingOptions
+    cooling: TrainingOptions
 
 
 def parser_of(description: str | None, recipe: Recipe, *, run: Path) -> argparse.ArgumentParser:
@@ -49,8 +51,14 @@ def parts_of(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
 def trained(recipe: Recipe, options: argparse.Namespace, part: Dataset, validation: Dataset) -> Classifier:
     """Return the classifier of a recipe; a run that was killed goes on in the folder of the run."""
     pretrained = options.weights or options.data.parent / "weights" / f"{recipe.backbone}.safetensors"
-    clf = Classifier(recipe.backbone, pretrained=pretrained, preprocessing=Preprocessing(size=recipe.size))
-    return clf.fit(part, validation=validation, options=recipe.options, resume=options.run)
+    first = options.run / "first" / "model.safetensors"
+    if not first.exists():
+        clf = Classifier(recipe.backbone, pretrained=pretrained, preprocessing=Preprocessing(size=recipe.size))
+        clf.fit(part, validation=validation, options=recipe.options, resume=first.parent)
+        clf.save(first, half=True)
+    # From the file, so that it is the same whether the run was killed in between or not.
+    clf = Classifier.from_pretrained(first)
+    return clf.fit(part, validation=validation, options=recipe.cooling, resume=options.run / "cooling")
 
 
 def log_to_screen() -> None:

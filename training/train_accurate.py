@@ -22,6 +22,7 @@ from mriclassify._weights._checkpoint import save_bundle
 RECIPE = replace(
     train_default.RECIPE,
     options=replace(train_default.RECIPE.options, seed=1),
+    cooling=replace(train_default.RECIPE.cooling, seed=1),
 )
 
 
