@@ -35,7 +35,7 @@ TOP = 60_000
 """The brightest value of the slice: beyond what int16 holds."""
 HALF = TOP // 2
 
-EXACT, ROUNDED = 0.002, 0.02
+EXACT, ROUNDED = 0.002, 0.012
 """How far any probability may be from that of the 16-bit PNG file, for 16 bits and for fewer."""
 
 Pixels = NDArray[np.uint16]
