@@ -1,4 +1,4 @@
-"""Train the accurate weights: a second network, begun otherwise, that answers together with the default's.
+"""Train the accurate weights: a second network, of finer images, that answers together with the default's.
 
     python training/train_default.py --data ../shared/data --head ch2.nii.gz --run runs/default
     python training/train_accurate.py --data ../shared/data --head ch2.nii.gz --run runs/accurate \\
@@ -21,6 +21,7 @@ from mriclassify._weights._checkpoint import save_bundle
 
 RECIPE = replace(
     train_default.RECIPE,
+    size=224,
     options=replace(train_default.RECIPE.options, seed=1),
     cooling=replace(train_default.RECIPE.cooling, seed=1),
 )

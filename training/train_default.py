@@ -27,7 +27,9 @@ OPTIONS = TrainingOptions(
     class_weights="none",
     averaging=0.998,
     # Stronger than usual: what differs between scanners must say nothing.
-    augmentation=Augmentation(gamma=0.4, contrast=0.3, bias=0.25, noise=0.05, brightness=0.1, coarse=0.3),
+    augmentation=Augmentation(
+        gamma=0.4, contrast=0.3, bias=0.25, noise=0.05, brightness=0.1, coarse=0.3, artefact=0.25
+    ),
     synthesis=Synthesis(heal=0.15, miss=0.15, graft=0.2, fade=0.3, crop=0.2, sham=0.1),
     # Not "auto": its measurement can fall out differently on a busy machine, and these are to be made again.
     precision="bf16",
@@ -41,7 +43,9 @@ RECIPE = Recipe(
         epochs=3,
         learning_rate=1.5e-4,
         averaging=0.995,
-        augmentation=Augmentation(gamma=0.35, contrast=0.25, bias=0.2, noise=0.04, brightness=0.08, coarse=0.2),
+        augmentation=Augmentation(
+            gamma=0.35, contrast=0.25, bias=0.2, noise=0.04, brightness=0.08, coarse=0.2, artefact=0.15
+        ),
         synthesis=Synthesis(heal=0.05, miss=0.1, graft=0.1, fade=0.2, crop=0.15, sham=0.05),
     ),
 )

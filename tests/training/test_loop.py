@@ -109,7 +109,7 @@ def test_weights_of_the_best_epoch_are_kept(fit: Fit) -> None:
 
 
 def test_calibration_is_of_the_best_weights(fit: Fit, parts: tuple[Dataset, Dataset]) -> None:
-    clf = fit(epochs=3)
+    clf = fit(epochs=3, augmentation=None)
     report = clf.evaluate(parts[1], bootstrap=0)
     assert clf.history is not None
     assert report.accuracy == pytest.approx(clf.history.best.validation_accuracy)

@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 from torch.nn import functional
 
+from mriclassify._data._artefacts import Artefacts, draw_artefacts, spoilt
 from mriclassify._errors import OptionError
 from mriclassify._shapes import Images
 
@@ -36,6 +37,8 @@ class AugmentationParameters(NamedTuple):
     brightness: torch.Tensor  # (batch,) added
     bias: torch.Tensor  # (batch, 1, 4, 4) log of the multiplicative field
     noise: torch.Tensor  # (batch,) standard deviation
+    artefact: torch.Tensor  # (batch,) index of its kind; -1 for none
+    artefact_numbers: torch.Tensor  # (batch, 12) in 0..1, what the kind makes of them
     noise_seed: int
 
 
@@ -54,6 +57,8 @@ class Augmentation:
         bias: standard deviation of the log of the multiplicative bias field.
         noise: largest standard deviation of the Gaussian noise (the window is 0..1).
         coarse: probability that the image is taken on a coarser grid, of 0.35 to 0.9 of its side, 0..1.
+        artefact: probability that something went wrong while it was scanned, 0..1: one of motion, ghosting, a spike in
+            k-space, a place without signal, or an inverted contrast.
 
     Raises:
         OptionError: a value is outside its range.
@@ -69,9 +74,10 @@ class Augmentation:
     bias: float = 0.15
     noise: float = 0.04
     coarse: float = 0.2
+    artefact: float = 0.1
 
     def __post_init__(self) -> None:
-        limits = {"flip": 1.0, "coarse": 1.0, "scale": 0.9, "translation": 0.5, "contrast": 0.9}
+        limits = {"flip": 1.0, "coarse": 1.0, "artefact": 1.0, "scale": 0.9, "translation": 0.5, "contrast": 0.9}
         for name in self.__dataclass_fields__:
             value, limit = getattr(self, name), limits.get(name, math.inf)
             if not (0 <= value <= limit and math.isfinite(value)):
@@ -90,7 +96,7 @@ class Augmentation:
         flip = 1 - 2 * (torch.rand(count, generator=generator) < self.flip).float()
         chosen = torch.rand(count, generator=generator) < self.coarse
         sides = COARSEST + (FINEST - COARSEST) * torch.rand(count, generator=generator)
-        return AugmentationParameters(
+        parameters = AugmentationParameters(
             side=torch.where(chosen, sides, torch.ones(count)),
             affine=_affine(
                 flip=flip,
@@ -104,12 +110,17 @@ class Augmentation:
             bias=torch.randn(count, 1, BIAS_GRID, BIAS_GRID, generator=generator) * self.bias,
             noise=torch.rand(count, generator=generator) * self.noise,
             noise_seed=int(torch.randint(2**31, (), generator=generator)),
+            artefact=torch.full((count,), -1),
+            artefact_numbers=torch.zeros(count, 0),
         )
+        # Last, so that the other draws are as they were before there were artefacts.
+        artefacts = draw_artefacts(count, self.artefact, generator)
+        return parameters._replace(artefact=artefacts.kind, artefact_numbers=artefacts.numbers)
 
     def apply(self, images: Images, parameters: AugmentationParameters) -> Images:
         """Return `images` changed by `parameters`; a pure function."""
         p = parameters
-        moved = transform(_coarsened(images, p.side), p.affine)
+        moved = transform(_coarsened(spoilt(images, Artefacts(p.artefact, p.artefact_numbers)), p.side), p.affine)
         field = functional.interpolate(p.bias.to(images), size=images.shape[-2:], mode="bicubic", align_corners=True)
         bright = moved * field.exp()
         shape = (-1, 1, 1, 1)

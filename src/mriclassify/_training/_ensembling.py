@@ -7,15 +7,14 @@ from datetime import date
 import numpy as np
 
 from mriclassify._data._augmentation import Augment
-from mriclassify._data._dataset import Dataset, targets
+from mriclassify._data._dataset import Dataset
 from mriclassify._errors import ClassMismatchError, NetworkError
 from mriclassify._model._bundle import Bundle
-from mriclassify._model._calibration import Temperature
 from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._inference import ready
 from mriclassify._model._network import Network
-from mriclassify._model._outputs import outputs_of
 from mriclassify._model._provenance import Provenance
+from mriclassify._training._calibrating import fitted_temperature
 from mriclassify._training._trusting import with_trust
 
 
@@ -28,7 +27,7 @@ def ensembled(
         bundles: of the same classes; the finest one's preprocessing is taken.
         kept: the slices that all were trained on.
         held: validation slices that none was trained on, for temperature, thresholds and scores.
-        augment: see `with_trust`.
+        augment: of the training, for the temperature and the statistics.
         seed: of the augmentation.
 
     Raises:
@@ -53,8 +52,7 @@ def ensembled(
         preprocessing=first.preprocessing,
         provenance=_provenance([bundle.provenance for bundle in bundles]),
     )
-    logits = outputs_of(together, [record.path for record in held]).logits
-    temperature = Temperature.fit(logits, targets(held, together.classes))
+    temperature = fitted_temperature(together, held, augment=augment, seed=seed)
     return with_trust(together.with_changes(temperature=temperature), kept, held, augment=augment, seed=seed)
 
 

@@ -16,13 +16,13 @@ from mriclassify._data._preprocessing import Preprocessing
 from mriclassify._errors import ClassMismatchError, DatasetError, TrainingError
 from mriclassify._model._blueprint import Blueprint
 from mriclassify._model._bundle import Bundle
-from mriclassify._model._calibration import Temperature
 from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._network import Network
 from mriclassify._model._provenance import Provenance, fingerprints, group_hashes
 from mriclassify._reading import read_slice
 from mriclassify._threads import ordered_map, worker_count
 from mriclassify._training._batches import Slices
+from mriclassify._training._calibrating import fitted_temperature
 from mriclassify._training._history import History
 from mriclassify._training._loop import OnEpoch, train
 from mriclassify._training._options import TrainingOptions
@@ -70,7 +70,7 @@ def fit_bundle(
         log.warning("the masks are not used: this network was built without a lesion head")
     _read_masks(kept_slices)
     held_slices = _slices(held, classes, preprocessing)
-    result = train(
+    history = train(
         network,
         kept_slices,
         held_slices,
@@ -94,11 +94,11 @@ def fit_bundle(
         classes=classes,
         network=network,
         preprocessing=preprocessing,
-        temperature=Temperature.fit(result.validation_logits, held_slices.targets),
         provenance=provenance,
     )
-    trusted = with_trust(bundle, kept, held, augment=options.augmentation, seed=options.seed)
-    return trusted, result.history
+    augment, seed = options.augmentation, options.seed
+    bundle = bundle.with_changes(temperature=fitted_temperature(bundle, held, augment=augment, seed=seed))
+    return with_trust(bundle, kept, held, augment=augment, seed=seed), history
 
 
 def _parts(data: Dataset, validation: Dataset | None, *, seed: int) -> tuple[Dataset, Dataset, str]:

@@ -5,7 +5,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,14 +55,6 @@ OnEpoch = Callable[[Epoch], None]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingResult:
-    """What training leaves: the history, and the logits of the best weights on the validation slices."""
-
-    history: History
-    validation_logits: Logits
-
-
 def train(
     network: Network,
     train_slices: Slices,
@@ -75,8 +66,8 @@ def train(
     identity: Mapping[str, str],
     resume: Path | None = None,
     on_epoch: OnEpoch | None = None,
-) -> TrainingResult:
-    """Train `network` in place; it ends with the weights of the best epoch.
+) -> History:
+    """Train `network` in place, and return what was measured; it ends with the weights of the best epoch.
 
     With `resume`, each whole epoch is kept in that folder, and a run that was killed goes on after its last
     one, to the same weights as if it had not been.
@@ -117,8 +108,9 @@ def train(
             if on_epoch:
                 on_epoch(epoch)
         load_strictly(network, state.best)
-        # The temperature is for answers, and those are given in full precision.
-        return TrainingResult(state.history, run.logits(validation_slices, precision="fp32"))
+        # A run that had ended already was never asked anything, and stands as if it were to be trained.
+        ready(network, run.device)
+        return state.history
 
 
 @contextmanager

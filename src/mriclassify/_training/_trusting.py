@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,7 +11,8 @@ from mriclassify._data._dataset import Dataset, targets
 from mriclassify._errors import DatasetError, OptionError
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._outputs import outputs_of
-from mriclassify._shapes import Images, Probabilities, Targets
+from mriclassify._shapes import Probabilities, Targets
+from mriclassify._training._calibrating import changing
 from mriclassify._trust._conformal import Conformal, fewest_patients
 from mriclassify._trust._familiarity import Familiarity, familiar_below
 from mriclassify._trust._recalibration import RISK, curve_of, site_threshold
@@ -69,18 +69,12 @@ def _paths(data: Dataset) -> list[Path]:
 def _familiarity(bundle: Bundle, kept: Dataset, *, augment: Augment | None, seed: int) -> Familiarity | None:
     features = [outputs_of(bundle, _paths(kept)).features]
     if augment is not None:
-        generator = torch.Generator().manual_seed(seed)
-        change = partial(_augmented, augment=augment, generator=generator)
-        features.append(outputs_of(bundle, _paths(kept)[::EVERY], change=change).features)
+        features.append(outputs_of(bundle, _paths(kept)[::EVERY], change=changing(augment, seed)).features)
     try:
         return Familiarity.fit(torch.cat(features).numpy())
     except DatasetError as error:
         log.warning("unfamiliar slices will not be rejected: %s", error)
         return None
-
-
-def _augmented(images: Images, *, augment: Augment, generator: torch.Generator) -> Images:
-    return augment(images, generator)
 
 
 def _conformal(probabilities: Probabilities, truth: Targets, held: Dataset) -> Conformal | None:
