@@ -39,9 +39,11 @@ def chroma(channels: NDArray[Any]) -> float:
         return 0.0
     rows, columns = (max(1, length // CHROMA_SIDE) for length in channels.shape[:2])
     sample = channels[::rows, ::columns]
-    rgb = as_float32(sample[..., :3])
-    full = float(np.iinfo(channels.dtype).max) if channels.dtype in (np.uint8, np.uint16) else float(rgb.max())
-    spread = rgb.max(axis=2) - rgb.min(axis=2)
+    red, green, blue = (as_float32(sample[..., channel]) for channel in range(3))
+    # Plane by plane: NumPy takes ten times as long along an axis of three.
+    highest, lowest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
+    full = float(np.iinfo(channels.dtype).max) if channels.dtype in (np.uint8, np.uint16) else float(highest.max())
+    spread = highest - lowest
     if channels.shape[2] == 4:
         spread = spread * _opacity(sample[..., 3])
     mean = float(spread.mean()) / full if full > 0 else 0.0
