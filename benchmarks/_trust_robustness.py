@@ -7,7 +7,7 @@ import numpy as np
 from _trust_figures import SEED, Figure, Flags, Floats, mean
 from _trust_sections import Section
 from _trust_slices import BATCH
-from corruptions import CORRUPTIONS, STRENGTHS
+from corruptions import CORRUPTIONS, REHEARSED, STRENGTHS
 from numpy.typing import NDArray
 
 from mriclassify import Classifier, Record
@@ -34,6 +34,8 @@ def robustness(
 ) -> Section:
     """Return accuracy without and with each corruption, and what it loses on the mean, by strength.
 
+    `mean_unrehearsed` is of those alone whose like was not among the augmentation of the training.
+
     Slices are corrupted as files of 8 bits hold them, before any preprocessing. A slice keeps its random numbers at
     every strength and for every model, so that only strengths and models differ.
     """
@@ -41,7 +43,8 @@ def robustness(
     pictures = [_bytes(read_slice(record.path).pixels) for record in part]
     labels, groups = [record.label for record in part], [record.group or str(record.path) for record in part]
     clean, _ = _asked(clf, iter(pictures), labels)
-    section: Section = {"slices": len(part), "clean": mean(clean, groups), "corruptions": {}, "mean": {}}
+    section: Section = {"slices": len(part), "clean": mean(clean, groups), "corruptions": {}}
+    section |= {"mean": {}, "mean_unrehearsed": {}, "rehearsed": sorted(REHEARSED)}
     lost: dict[int, list[Floats]] = {strength: [] for strength in strengths}
     for number, name in enumerate(CORRUPTIONS):
         section["corruptions"][name] = {}
@@ -49,9 +52,11 @@ def robustness(
             right, statuses = _asked(clf, _corrupted(pictures, number, name, strength), labels)
             lost[strength].append(clean.astype(np.float64) - right)
             section["corruptions"][name][str(strength)] = _figures(right, lost[strength][-1], statuses, groups)
-    section["mean"] = {
-        str(strength): {"lost": mean(np.mean(losses, axis=0), groups)} for strength, losses in lost.items()
-    }
+    new = [number for number, name in enumerate(CORRUPTIONS) if name not in REHEARSED]
+    for strength, losses in lost.items():
+        section["mean"][str(strength)] = {"lost": mean(np.mean(losses, axis=0), groups)}
+        unrehearsed = np.mean([losses[number] for number in new], axis=0)
+        section["mean_unrehearsed"][str(strength)] = {"lost": mean(unrehearsed, groups)}
     return section
 
 

@@ -213,6 +213,12 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     "signal loss": signal_loss,
 }
 
+REHEARSED = frozenset(
+    ("bias field", "ghosting", "motion", "spike", "Rician noise", "low resolution", "gamma", "contrast inversion")
+) | {"rotation", "signal loss"}
+"""Faults whose like is among what `mriclassify.Augmentation` does in training. They are made by other code there, and
+drawn from other ranges; but that a model bears these says less of faults that nobody thought of than the rest does."""
+
 
 def _level(levels: Levels, strength: int) -> float:
     if strength not in STRENGTHS:

@@ -104,6 +104,8 @@ def results() -> dict[str, Any]:
             "slices": 200,
             "clean": figure(0.95),
             "mean": {"3": {"lost": figure(0.05)}},
+            "mean_unrehearsed": {"3": {"lost": figure(0.07)}},
+            "rehearsed": ["spike"],
             "corruptions": {
                 name: {"3": {"accuracy": figure(0.95 - lost), "lost": figure(lost)}}
                 for name, lost in (("spike", 0.2), ("blur", 0.01))
@@ -131,6 +133,9 @@ def test_what_it_fails_on_follows_the_figures(script: Callable[[str], ModuleType
     assert "it sees a tumour in 30 % (15 of 50) tumour-free slices" in text
     assert 'of the kind "Hand" 50 % (20 of 40)' in text
     assert "no list of doubted ones" in text
+    assert "| spike \\* | 0.750 |" in text
+    assert "| blur | 0.940 |" in text
+    assert "| *accuracy lost, mean of those not rehearsed* | 0.070 |" in text
 
     found["fold"]["confusion"] = [[40 * (i == j) for j in range(4)] for i in range(4)]
     found["fold"]["disputed"] = {"errors": 9, "disputed": 4}

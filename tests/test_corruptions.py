@@ -90,3 +90,7 @@ def test_stronger_is_further_from_the_original(corruptions: ModuleType, head: np
 def test_another_strength_is_refused(corruptions: ModuleType, head: np.ndarray, name: str, strength: float) -> None:
     with pytest.raises(OptionError, match="one of 1, 2, 3, 4, 5, not"):
         corruptions.CORRUPTIONS[name](head, strength, np.random.default_rng(0))
+
+
+def test_the_faults_that_training_rehearses_are_among_those_that_there_are(corruptions: ModuleType) -> None:
+    assert corruptions.REHEARSED < set(corruptions.CORRUPTIONS)

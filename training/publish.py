@@ -59,9 +59,9 @@ TOLERANCE = 0.005
 """Another processor or torch version rounds otherwise: a slice on the border may change sides."""
 
 LOOKED = """Fold 0, `external_lgg` and `not_brain_mri` trained nothing, and no number was fitted to them; but they were
-looked at while the recipe was made. That crops, fading and cooling were kept, which features the distance is made of,
-and that one validation slice in a hundred is rejected, was decided with their figures in view. On sets that nobody has
-looked at, figures may be lower."""
+looked at while the recipe was made. That crops, fading, cooling and artefacts were kept, that the temperature is fitted
+to changed slices too, which features the distance is made of, and that one validation slice in a hundred is rejected,
+was decided with their figures in view. On sets that nobody has looked at, figures may be lower."""
 """What a card owes its readers about the sets that it reports on."""
 
 KEPT = {
