@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import mriclassify
 from mriclassify import _cli
@@ -118,9 +119,9 @@ def test_the_page_on_the_path_draws_the_layers_that_are_checked() -> None:
 
 def test_every_variable_of_ours_is_on_the_environment_page() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
-    used = set(re.findall(r'"(MRICLASSIFY_[A-Z]+)"', source))
+    used = set(re.findall(r'"(MRICLASSIFY_[A-Z_]+)"', source))
     page = (ROOT / "docs" / "environment.md").read_text()
-    assert used == set(re.findall(r"`(MRICLASSIFY_[A-Z]+)` \|", page))
+    assert used == set(re.findall(r"`(MRICLASSIFY_[A-Z_]+)` \|", page))
 
 
 FORMATS = (ROOT / "docs" / "guides" / "reading.md").read_text(encoding="utf-8")
@@ -169,20 +170,57 @@ def test_the_page_on_formats_has_the_answers_of_the_rule() -> None:
         assert [mean, maximum, rule] == [f"{value:.2f}" for value in (evidence.mean(), evidence.max(), answer)]
 
 
+def pictures_of(page: Path) -> list[Path]:
+    """Return the pictures that a page shows with a text for those who can't see them."""
+    found = re.findall(r"!\[[^]]{9,}\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    return [(page.parent / link).resolve() for link in found]
+
+
 def test_each_picture_is_small_shown_and_explained() -> None:
-    shown = re.findall(r"^!\[[^]]+\]\(\.\./pictures/(\w+\.png)\)\n\n\*[^*]", FORMATS, re.MULTILINE)
-    there = sorted(PICTURES.iterdir())
-    assert sorted(shown) == [path.name for path in there]
-    assert [path.name for path in there if path.stat().st_size > 60_000] == []
+    shown = {path for page in PAGES for path in pictures_of(page)}
+    there = {path for path in PICTURES.rglob("*") if path.is_file()}
+    assert there - shown == set()
+    assert [path.name for path in there if path.stat().st_size > 150_000] == []
 
 
-def test_the_pictures_can_be_made_again(tmp_path: Path) -> None:
-    specification = importlib.util.spec_from_file_location("make_pictures", ROOT / "docs" / "make_pictures.py")
-    assert specification and specification.loader
-    script = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(script)
-    script.make_pictures(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in PICTURES.iterdir())
+@pytest.mark.parametrize("page", [page for page in PAGES if pictures_of(page)], ids=lambda page: page.stem)
+def test_each_picture_of_a_page_is_there_and_has_a_caption(page: Path) -> None:
+    assert [path for path in pictures_of(page) if not path.is_file()] == []
+    text = page.read_text(encoding="utf-8")
+    # Screenshots stand beside the sentence that is about them.
+    drawn = re.findall(r"\]\((?:\.\./)?pictures/(?!app-)[\w-]+\.\w+\)(\n\n\*[^*])?", text)
+    assert all(drawn)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the pictures of the three scripts, made now."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for name in ("make_pictures", "make_drawings", "make_result_pictures"):
+        specification = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
+        assert specification and specification.loader
+        script = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(script)
+        script.make_pictures(folder)
+    return folder
+
+
+def test_the_pictures_can_be_made_again(made: Path) -> None:
+    # Screenshots of the web page and of reports are made by other scripts.
+    assert {path.name for path in made.iterdir()} <= {path.name for path in PICTURES.iterdir()}
+
+
+def weights_of(picture: Path) -> str | None:
+    """Return the sha256 of the weights that a picture was made with, None where it shows no answer."""
+    with Image.open(picture) as image:
+        return image.info.get("weights")
+
+
+def test_pictures_of_answers_are_of_the_present_weights(made: Path) -> None:
+    noted = {path.name: weights_of(path) for path in made.glob("*.png")}
+    assert len(set(noted.values()) - {None}) == 1
+    stale = [name for name, weights in noted.items() if weights_of(PICTURES / name) != weights]
+    assert not stale, "python docs/make_result_pictures.py makes them again"
 
 
 def test_links_between_pages_lead_somewhere() -> None:

@@ -3,8 +3,10 @@
 Unique words stand in every element that may hold text. Names of files are the user's own, and may appear.
 """
 
+import base64
 import io
 import logging
+import re
 import shutil
 import traceback
 import warnings
@@ -27,8 +29,8 @@ from mriclassify import Classifier, MriClassifyError
 from mriclassify import Dataset as Slices
 from mriclassify._cli import main
 
-WORD = "Zqx"
-"""Begins every planted word; hexadecimal of it stands in no UID or hash."""
+WORD = "Zqxwvkj"
+"""Begins every planted word; nothing that is compressed or encoded will hold it by chance."""
 
 DATE, TIME, UID = "19410213", "113344.5566", "1.2.826.99887766"
 PLANTED = (WORD, WORD.upper(), DATE, "1941-02-13", TIME, "99887766")
@@ -52,6 +54,13 @@ def words() -> dict[str, str]:
         elif kind in _TEXT and dictionary_VM(tag) in ("1", "1-n"):
             found[keyword] = f"{WORD}^{len(found)}" if kind == "PN" else f"{WORD.upper()}{len(found)}"
     return found
+
+
+def text_of(path: Path) -> str:
+    """Return what a file holds; what stands encoded in a page is decoded."""
+    content = path.read_bytes()
+    inside = [base64.b64decode(found) for found in re.findall(rb"data:[a-z/+]+;base64,([A-Za-z0-9+/=]+)", content)]
+    return b"\n".join([content, *inside]).decode("latin-1")
 
 
 WORDS = words()
@@ -206,7 +215,7 @@ def test_answers_for_series(fitted: Classifier, folder: Path, tmp_path: Path, ca
         assert "resting_on" in said
         assert "Traceback" not in said
         assert leaks(said) == []
-    assert leaks((tmp_path / "strip.png").read_bytes().decode("latin-1")) == []
+    assert leaks(text_of(tmp_path / "strip.png")) == []
     for path in files_of(folder):
         assert leaks(heard(lambda path=path: ask(path), caplog)) == []  # type: ignore[misc]
 
@@ -226,7 +235,7 @@ def test_a_report_and_all_its_files(
     assert leaks(said) == []
     written = files_of(tmp_path)
     assert len(written) > 3
-    assert [path.name for path in written if leaks(path.read_bytes().decode("latin-1"))] == []
+    assert [path.name for path in written if leaks(text_of(path))] == []
 
 
 @pytest.mark.parametrize("output", [[], ["--json"], ["--csv", "answers.csv"], ["--study"], ["--study", "--json"]])
@@ -263,7 +272,7 @@ def test_the_command_line_measures(
     said = heard(lambda: main(["evaluate", str(folder), *options]), caplog, capsys)
     assert "accuracy" in said
     assert leaks(said) == []
-    assert [path for path in files_of(tmp_path) if leaks(path.read_bytes().decode("latin-1"))] == []
+    assert [path for path in files_of(tmp_path) if leaks(text_of(path))] == []
 
 
 def test_a_model_that_was_trained_on_them(
@@ -289,4 +298,4 @@ def test_a_model_that_was_trained_on_them(
     assert leaks(said) == []
     written = [path for path in files_of(tmp_path) if path.suffix != ".dcm"]
     assert len(written) > 1
-    assert [path.name for path in written if leaks(path.read_bytes().decode("latin-1"))] == []
+    assert [path.name for path in written if leaks(text_of(path))] == []

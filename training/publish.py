@@ -59,9 +59,10 @@ TOLERANCE = 0.005
 """Another processor or torch version rounds otherwise: a slice on the border may change sides."""
 
 LOOKED = """Fold 0, `external_lgg` and `not_brain_mri` trained nothing, and no number was fitted to them; but they were
-looked at while the recipe was made. That crops, fading, cooling and artefacts were kept, that the temperature is fitted
-to changed slices too, which features the distance is made of, and that one validation slice in a hundred is rejected,
-was decided with their figures in view. On sets that nobody has looked at, figures may be lower."""
+looked at while the recipe was made. That crops, fading, cooling and artefacts were kept, and of the epochs the last and
+not the one that is best on validation, that the temperature is fitted to changed slices too, which features the
+distance is made of, and that one validation slice in a hundred is rejected, was decided with their figures in view. On
+sets that nobody has looked at, figures may be lower."""
 """What a card owes its readers about the sets that it reports on."""
 
 KEPT = {
@@ -152,9 +153,9 @@ def _data(data: Path) -> str:
     return f"""{total:,} different slices of Kaggle's masoudnickparvar "Brain Tumor MRI Dataset" (CC0), which holds all
 3,064 slices of Cheng's figshare set (CC BY 4.0; Cheng et al. 2015, 2016) and a no-tumour class of unknown scanners.
 Duplicates are removed; labels are figshare's where the two disagree. Five folds keep each patient, and each cluster of
-near-duplicates, together. Folds 1-4 trained these weights, an eighth of them (by patient) choosing the epoch, the
-temperature and the thresholds: {used:,} slices, without {spoilt} that show what their label denies
-(`training/suspects.csv`), and beside them slices of one whole head without a tumour (Colin27)."""
+near-duplicates, together. Folds 1-4 trained these weights, an eighth of them (by patient) choosing the temperature and
+the thresholds: {used:,} slices, without {spoilt} that show what their label denies (`training/suspects.csv`), and
+beside them slices of one whole head without a tumour (Colin27)."""
 
 
 def publish(results: dict[str, Any], model: Path, name: str, kind: Kind) -> None:

@@ -1,5 +1,6 @@
 """Classifier: the verbs that a user calls; each hands on to the room that knows how."""
 
+import copy
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from torch import nn
 from mriclassify._data._dataset import Dataset
 from mriclassify._data._preprocessing import Preprocessing
 from mriclassify._errors import CalibrationError, ClassMismatchError, DatasetError, NotFittedError, OptionError
-from mriclassify._explaining import Explanation, explain
+from mriclassify._explaining import DEFAULT_METHOD, Explanation, explain
 from mriclassify._model._backbones import IMAGENET
 from mriclassify._model._blueprint import Blueprint
 from mriclassify._model._bundle import Bundle
@@ -222,6 +223,7 @@ class Classifier:
         source: Source,
         *,
         label: str | None = None,
+        method: str = DEFAULT_METHOD,
         layer: str | None = None,
         axis: int = 2,
         index: int | None = None,
@@ -232,21 +234,25 @@ class Classifier:
         Args:
             source: as in `predict`; `axis`, `index` and `allow_url` too.
             label: the class to explain; None takes the answer.
-            layer: name of a module of the backbone; None takes the last stage that makes maps.
+            method: "layer-cam", "grad-cam", "grad-cam++", or with the extra `explain` "integrated-gradients" or
+                "occlusion". How well each points is measured in the guide "Explaining".
+            layer: name of a module of the backbone, for the first three; None leaves it to the method.
             axis: of a volume.
             index: of the slice.
             allow_url: whether to fetch a URL.
 
         Raises:
             ReadError: the source can't be read as a slice.
-            OptionError: there is no such class, layer, axis or slice.
+            OptionError: there is no such class, method, layer, axis or slice.
             NetworkError: the backbone makes no maps.
+            MissingExtraError: the method needs captum, which is not installed.
         """
         return explain(
             self.bundle,
             source,
             device=self._device,
             label=label,
+            method=method,
             layer=layer,
             axis=axis,
             index=index,
@@ -426,6 +432,8 @@ class Classifier:
     def evaluate(self, data: Dataset, *, batch_size: int = 32, bootstrap: int = 1000, seed: int = 0) -> "Report":
         """Return how good the answers on `data` are, with intervals, and whether the model has seen it before.
 
+        The report holds the model, to make pictures of the worst mistakes when it is saved.
+
         Args:
             data: slices with labels, of classes that the model knows.
             batch_size: slices that go through the network together.
@@ -452,6 +460,8 @@ class Classifier:
             self.bundle,
             data,
             answers,
+            # A copy: pictures are made when the report is saved, by the model that gave these answers.
+            explain=copy.copy(self).explain,
             history=[asdict(epoch) for epoch in self._history] if self._history else None,
             bootstrap=bootstrap,
             seed=seed,

@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,6 +37,7 @@ EXAMPLES = {
   mriclassify predict scans/ --csv answers.csv
   mriclassify predict volume.nii.gz --axis 2 --slice 90 --json
   mriclassify predict dicom-folder/ series.zip volume.nii.gz --study
+  mriclassify predict scans/ --report report/ --anonymize
   mriclassify predict scans/ --shard 2/8 --resume --csv answers-2.csv""",
     "fit": """examples:
   mriclassify fit brain-tumor-mri/ --out my-model.safetensors --group-pattern '(patient\\d+)'
@@ -58,6 +60,10 @@ EXAMPLES = {
   mriclassify weights list
   mriclassify weights download default
   mriclassify weights import fetched-by-hand.safetensors""",
+    "app": """examples:
+  mriclassify app
+  mriclassify app --port 7861 --weights my-model.safetensors --no-browser
+  mriclassify app --host 0.0.0.0 --password-file password.txt    (for the lab: see the guide "The web page")""",
     "info": """examples:
   mriclassify info
   mriclassify info --json""",
@@ -115,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     _explain_arguments(command("explain", "show where an answer comes from", _explain))
     _data_arguments(command("data", "list, fetch and check the public data sets", _data))
     _weights_arguments(command("weights", "list, fetch and check published weights", _weights))
+    _app_arguments(command("app", "a page to drop scans on, on this computer", _app))
     info = command("info", "versions, devices, cache and weights: what to paste into a bug report", _info)
     info.add_argument("--json", action="store_true", help="as JSON")
     return parser
@@ -144,6 +151,17 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--resume", action="store_true", help="leave out what the --csv file holds already")
     parser.add_argument("--study", action="store_true", help="one answer for each SCAN, which is a series")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="also write a page with the answers, scans and maps; takes about four times as long",
+    )
+    parser.add_argument(
+        "--anonymize",
+        action="store_true",
+        help="hash the names of files in --report DIR; what is printed, and --csv FILE, keep them",
+    )
     parser.add_argument("--allow-url", action="store_true", help="fetch a SCAN that begins with http:// or https://")
 
 
@@ -153,12 +171,15 @@ def _predict(options: argparse.Namespace) -> int:
 
     if options.resume and not options.csv:
         raise OptionError("--resume needs --csv FILE: it goes on where that file ends")
+    _check_report(options)
     clf = Classifier.from_pretrained(options.weights, device=options.device)
     if options.study:
         return _predict_studies(clf, options)
     sources = _sharded([source for scan in options.scans for source in expand(scan)], options.shard)
     columns = columns_of(clf.classes)
     done = answered(options.csv, columns=columns, model=clf.bundle.name) if options.resume else set()
+    if options.report:
+        return _predict_with_report(clf, sources, options)
     answers = clf.predict_many(
         [source for source in sources if str(source) not in done],
         batch_size=options.batch_size,
@@ -166,10 +187,49 @@ def _predict(options: argparse.Namespace) -> int:
         index=options.slice,
         allow_url=options.allow_url,
     )
+    return _tell(answers, columns, options)
+
+
+def _tell(answers: Iterator["Prediction"], columns: list[str], options: argparse.Namespace) -> int:
+    """Print the answers or write the table, as they come; return the exit status."""
     if options.csv:
         failed = write_answers(answers, options.csv, columns=columns, append=options.resume)
         return SOME_FAILED if failed else DONE
     return _print_answers(answers, as_json=options.json)
+
+
+def _check_report(options: argparse.Namespace) -> None:
+    if options.anonymize and not options.report:
+        raise OptionError("--anonymize needs --report DIR: it hashes the names of files in that folder")
+    if options.report and (options.study or options.resume):
+        other = "--study" if options.study else "--resume"
+        raise OptionError(f"--report does not go with {other}: its page has a row for each slice of the whole batch")
+    if options.report and options.csv and options.csv.absolute().is_relative_to(options.report.absolute()):
+        raise OptionError("--csv FILE can't lie in --report DIR, which is replaced wholly and has a table itself")
+
+
+def _predict_with_report(clf: "Classifier", sources: list[Any], options: argparse.Namespace) -> int:
+    from mriclassify._gallery import save_gallery
+
+    answers = save_gallery(
+        clf,
+        sources,
+        options.report,
+        anonymize=options.anonymize,
+        axis=options.axis,
+        index=options.slice,
+        allow_url=options.allow_url,
+    )
+    with closing(answers):  # whatever stops the printing: no half of a report stays
+        status = _tell(answers, columns_of(clf.classes), options)
+    print(f"report: {options.report / 'index.html'}", file=sys.stderr)
+    if options.anonymize:
+        print(
+            "names of files are hashed there, but text that is burnt into a picture is not removed: look at every "
+            "picture before you pass the folder on",
+            file=sys.stderr,
+        )
+    return status
 
 
 def _predict_studies(clf: "Classifier", options: argparse.Namespace) -> int:
@@ -373,7 +433,14 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", choices=("train", "validation", "test"), help="only the rows of this published split"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write a report with tables and plots")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write a report: a page, tables and plots")
+    parser.add_argument(
+        "--pictures",
+        type=_count,
+        default=12,  # as Report.save has it, whose room takes a second to import
+        metavar="N",
+        help="mistakes that the page shows as pictures, 0 for none; default: %(default)s",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
@@ -386,10 +453,15 @@ def _evaluate(options: argparse.Namespace) -> int:
         if not len(data):
             raise OptionError(f"--split {options.split}: no slice of {options.data} is in that part")
     clf = Classifier.from_pretrained(options.weights, device=options.device)
+    if options.out:
+        # scikit-learn takes a second to import, and evaluate needs it anyway.
+        from mriclassify._evaluation._saving import prepare_folder
+
+        prepare_folder(options.out)
     report = clf.evaluate(data, batch_size=options.batch_size)
     print(json.dumps(report.to_dict()) if options.json else report)
     if options.out:
-        report.save(options.out)
+        report.save(options.out, pictures=options.pictures)
         print(f"report written to {options.out}", file=sys.stderr)
     return SOME_FAILED if report.unreadable else DONE
 
@@ -466,7 +538,12 @@ def _explain_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default="default", metavar="NAME|FILE", help="default: %(default)s")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps; default: %(default)s")
     parser.add_argument("--label", metavar="CLASS", help="the class to explain; default: the answer")
-    parser.add_argument("--layer", metavar="NAME", help="module of the backbone; default: the last that makes maps")
+    parser.add_argument(
+        "--method",
+        metavar="NAME",
+        help="layer-cam (default), grad-cam, grad-cam++, or with the extra `explain` integrated-gradients, occlusion",
+    )
+    parser.add_argument("--layer", metavar="NAME", help="module of the backbone, for methods named ...cam")
     parser.add_argument("--show", choices=("heat", "lesion"), default="heat", help="which map; default: %(default)s")
     parser.add_argument(
         "--axis", type=int, choices=(0, 1, 2), default=2, help="of a volume: 0 sagittal, 1 coronal, 2 axial"
@@ -478,11 +555,13 @@ def _explain_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _explain(options: argparse.Namespace) -> int:
     from mriclassify import Classifier
+    from mriclassify._explaining import DEFAULT_METHOD
 
     clf = Classifier.from_pretrained(options.weights, device=options.device)
     explanation = clf.explain(
         options.scan,
         label=options.label,
+        method=options.method or DEFAULT_METHOD,
         layer=options.layer,
         axis=options.axis,
         index=options.slice,
@@ -520,6 +599,49 @@ def _weights(options: argparse.Namespace) -> int:
     return DONE
 
 
+# app
+
+
+def _app_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--weights", default="default", metavar="NAME|FILE", help="default: %(default)s")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps; default: %(default)s")
+    parser.add_argument("--port", type=int, default=7860, metavar="N", help="0 takes any that is free; default: 7860")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="default: %(default)s, this computer alone; any other needs a password",
+    )
+    parser.add_argument(
+        "--password-file",
+        type=Path,
+        metavar="FILE",
+        help="holds the password, of 12 letters or more; or set MRICLASSIFY_APP_PASSWORD",
+    )
+    parser.add_argument(
+        "--open", action="store_true", default=None, help="open the page in a browser; see --no-browser"
+    )
+    parser.add_argument(
+        "--no-browser",
+        dest="open",
+        action="store_false",
+        help="only print the address; default where --host is another one",
+    )
+
+
+def _app(options: argparse.Namespace) -> int:
+    from mriclassify import Classifier
+    from mriclassify._app import _serving as serving
+
+    password = serving.password_for(options.host, options.password_file)
+    serving.require_extra()
+    clf = Classifier.from_pretrained(options.weights, device=options.device)
+    # A page for other computers is started on a server, before which nobody sits.
+    is_opened = serving.is_loopback(options.host) if options.open is None else options.open
+    serving.serve(clf, host=options.host, port=options.port, password=password, browser=is_opened)
+    return DONE
+
+
 # info
 
 
@@ -540,6 +662,12 @@ def _info(options: argparse.Namespace) -> int:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 0, not {text}")
     return int(text)
 
 

@@ -24,11 +24,13 @@ HISTORY = [
 ]
 ALWAYS_WRITTEN = {
     "report.json",
+    "report.html",
     "report.md",
     "predictions.csv",
     "confusion_matrix.png",
     "roc.png",
     "reliability.png",
+    "risk_coverage.png",
 }
 
 
@@ -249,6 +251,52 @@ def test_a_file_that_cannot_be_replaced_is_an_output_error_and_leaves_no_scraps(
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
 
 
+def test_what_an_earlier_report_left_is_gone_and_what_others_left_stays(tmp_path: Path) -> None:
+    report_of(history=HISTORY).save(tmp_path)
+    (tmp_path / "notes.txt").write_text("mine")
+    written = report_of(**answers(seed=1)).save(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in written} | {"notes.txt"}
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("report.html", "<p>mine"), ("report.json", '{"mine": 1}'), ("roc.png", "")]
+)
+def test_a_file_of_our_name_that_is_of_no_report_is_not_overwritten(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(OutputError, match=f"holds {name}.*Choose another folder"):
+        report_of().save(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == content
+
+
+def test_a_disk_that_fills_up_leaves_the_earlier_report_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report_of().save(tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if "roc" in path.name:
+            raise OSError(28, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match=r"roc\.png can't be written: No space left"):
+        report_of(**answers(seed=1)).save(tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_folder_that_cannot_be_written_to_is_an_output_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(**_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    # Root may write anywhere.
+    monkeypatch.setattr("mriclassify._evaluation._saving.TemporaryFile", refused)
+    with pytest.raises(OutputError, match="can't be written to: Permission denied"):
+        report_of().save(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_without_matplotlib_the_rest_is_saved_and_the_log_names_the_extra(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -256,7 +304,7 @@ def test_without_matplotlib_the_rest_is_saved_and_the_log_names_the_extra(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with caplog.at_level(logging.WARNING):
         report_of(history=HISTORY).save(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.md", "predictions.csv"}
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "report.html", "report.md", "predictions.csv"}
     assert "pip install 'mriclassify[plot]'" in caplog.text
     assert "Plots" not in (tmp_path / "report.md").read_text()
 

@@ -86,7 +86,8 @@ def test_history_has_an_epoch_for_each_and_says_what_on_epoch_heard(fit: Fit) ->
     assert all(epoch.seconds > 0 and np.isfinite(epoch.train_loss) for epoch in heard)
 
 
-def test_weights_of_the_best_epoch_are_kept(fit: Fit) -> None:
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_weights_of_the_best_epoch_are_kept_or_those_of_the_last(fit: Fit, keep: str) -> None:
     steps = 0
 
     def turns_bad(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -100,12 +101,13 @@ def test_weights_of_the_best_epoch_are_kept(fit: Fit) -> None:
     def copy_weights(_: Epoch) -> None:
         after.append({key: value.clone() for key, value in backbone.state_dict().items()})
 
-    clf = fit(epochs=6, backbone=backbone, augmentation=turns_bad, on_epoch=copy_weights, learning_rate=1e-2)
+    clf = fit(epochs=6, backbone=backbone, augmentation=turns_bad, on_epoch=copy_weights, learning_rate=1e-2, keep=keep)
     assert clf.history is not None
     best = clf.history.best.epoch
     assert best < 6  # or this test says nothing
-    assert identical(dict(backbone.state_dict()), after[best - 1])
-    assert not identical(dict(backbone.state_dict()), after[-1])
+    kept, other = (after[best - 1], after[-1]) if keep == "best" else (after[-1], after[best - 1])
+    assert identical(dict(backbone.state_dict()), kept)
+    assert not identical(dict(backbone.state_dict()), other)
 
 
 def test_calibration_is_of_the_best_weights(fit: Fit, parts: tuple[Dataset, Dataset]) -> None:

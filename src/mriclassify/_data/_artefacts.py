@@ -74,7 +74,8 @@ def moved(image: torch.Tensor, numbers: list[float]) -> torch.Tensor:
     for start, angle, shift in zip(starts, degrees, shifts, strict=True):
         space[start:] = torch.fft.fftshift(torch.fft.fft2(_placed(image, math.radians(angle), shift)))[start:]
     space[still] = middle
-    return torch.fft.ifft2(torch.fft.ifftshift(space)).abs()
+    made: torch.Tensor = torch.fft.ifft2(torch.fft.ifftshift(space)).abs()
+    return made
 
 
 def ghosted(image: torch.Tensor, numbers: list[float]) -> torch.Tensor:
@@ -94,7 +95,8 @@ def striped(image: torch.Tensor, numbers: list[float]) -> torch.Tensor:
     column = (3 + int(numbers[1] * (width // 6 - 3))) * (1 if numbers[2] < 0.5 else -1)
     size, phase = _between(SPIKE, numbers[3]) * float(space.abs().max()), 2 * math.pi * numbers[4]
     space[row, column] += complex(size * math.cos(phase), size * math.sin(phase))
-    return torch.fft.ifft2(space).real
+    made: torch.Tensor = torch.fft.ifft2(space).real
+    return made
 
 
 def darkened(image: torch.Tensor, numbers: list[float]) -> torch.Tensor:

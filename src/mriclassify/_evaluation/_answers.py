@@ -22,6 +22,8 @@ class Answers:
     classes: tuple[str, ...]
     names: tuple[str, ...]
     groups: tuple[str, ...] | None
+    sources: tuple[str | None, ...] | None = None
+    statuses: tuple[str, ...] | None = None
 
 
 def check_answers(
@@ -31,6 +33,8 @@ def check_answers(
     classes: Sequence[str],
     names: Sequence[str],
     groups: Sequence[str] | None,
+    sources: Sequence[str | None] | None = None,
+    statuses: Sequence[str] | None = None,
 ) -> Answers:
     """Check that the pieces fit each other, and rescale the probabilities of each slice to sum to 1.
 
@@ -40,6 +44,8 @@ def check_answers(
         classes: Two or more different names.
         names: n file names.
         groups: n group names, or None.
+        sources: n names of where slices are from, None for each that is not known; or None.
+        statuses: n of "ok", "uncertain", "rejected"; or None.
 
     Returns:
         The same, with rows that sum to 1 as closely as float64 can.
@@ -53,7 +59,7 @@ def check_answers(
         raise OptionError(f"classes must be two or more different names, got {classes}")
     checked_targets = _check_targets(np.asarray(targets), classes)
     n = len(checked_targets)
-    for what, values in (("names", names), ("groups", groups)):
+    for what, values in (("names", names), ("groups", groups), ("sources", sources), ("statuses", statuses)):
         if values is not None and len(values) != n:
             raise OptionError(f"{what} must have one entry per slice ({n}), got {len(values)}")
     return Answers(
@@ -62,6 +68,8 @@ def check_answers(
         classes=classes,
         names=tuple(map(str, names)),
         groups=None if groups is None else tuple(map(str, groups)),
+        sources=None if sources is None else tuple(sources),
+        statuses=None if statuses is None else tuple(statuses),
     )
 
 

@@ -1,7 +1,10 @@
 """Assessment: a model's answers on a dataset, and what it has seen of that dataset before."""
 
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import date
+from importlib.metadata import version
 
 import numpy as np
 
@@ -9,10 +12,12 @@ from mriclassify._data._dataset import Dataset, targets
 from mriclassify._data._record import NEAR_DUPLICATES
 from mriclassify._errors import DatasetError
 from mriclassify._evaluation._leakage import Leakage
+from mriclassify._evaluation._pictures import Explain, Picture, PictureOf, pictures_of
 from mriclassify._evaluation._report import Report, make_report
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._prediction import Prediction
 from mriclassify._model._provenance import fingerprints, group_hashes
+from mriclassify._version import __version__
 
 HOW_SPLIT = {
     "group": "By group: all slices of a patient, or of a cluster of near-duplicates, lie on one side.",
@@ -21,6 +26,7 @@ HOW_SPLIT = {
     "source": "By source: the slices of one source lie on one side, with all slices of their patients.",
     "table": "As a table says.",
 }
+LIBRARIES = ("torch", "torchvision", "numpy", "pillow", "scikit-learn")
 NOT_SPLIT = "Not split by mriclassify: whoever made the dataset knows."
 
 
@@ -29,11 +35,22 @@ def assess(
     data: Dataset,
     answers: Sequence[Prediction],
     *,
+    explain: Explain | None = None,
     history: Sequence[Mapping[str, float]] | None,
     bootstrap: int,
     seed: int,
 ) -> Report:
     """Return the report on `answers`, one for each record of `data`, in order.
+
+    Args:
+        bundle: The model that answered.
+        data: What it was asked.
+        answers: Of the model.
+        explain: From a file to the explanation of the model's answer, for pictures of mistakes; None for no
+            pictures. It is called when the report is saved.
+        history: Of the training, where it is known.
+        bootstrap: Resamples for the intervals.
+        seed: Of the resamples.
 
     Raises:
         DatasetError: no record could be read.
@@ -48,12 +65,15 @@ def assess(
         targets=targets(known, bundle.classes),
         classes=bundle.classes,
         groups=_groups(known),
+        sources=[record.source for record in known],
+        statuses=[answers[number].status for number in read],
         split=_split(known),
         leakage=_leakage(bundle, known),
         model=bundle.name,
         names=[str(record.path) for record in known],
         unreadable=failed,
         history=history,
+        pictures=None if explain is None else _pictures(explain, known, [answers[number] for number in read]),
         settings=_settings(bundle, answers[read[0]], bootstrap=bootstrap, seed=seed),
         bootstrap=bootstrap,
         seed=seed,
@@ -70,6 +90,15 @@ def _split(data: Dataset) -> str:
         else ""
     )
     return HOW_SPLIT.get(data.split_by or "", NOT_SPLIT) + guess
+
+
+def _pictures(explain: Explain, data: Dataset, answers: Sequence[Prediction]) -> PictureOf:
+    paths, labels = [record.path for record in data], [answer.label or "" for answer in answers]
+
+    def pictures(index: int) -> Sequence[Picture]:
+        return pictures_of(explain(paths[index]), answer=labels[index])
+
+    return pictures
 
 
 def _groups(data: Dataset) -> list[str] | None:
@@ -95,8 +124,14 @@ def _settings(bundle: Bundle, answer: Prediction, *, bootstrap: int, seed: int) 
         "backbone": bundle.backbone,
         "preprocessing": asdict(bundle.preprocessing),
         "temperature": bundle.temperature.value,
+        "offsets": dict(zip(bundle.classes, bundle.offsets, strict=True)),
+        "thresholds": bundle.thresholds.to_dict(),
         "device": answer.device,
         "bootstrap": bootstrap,
         "seed": seed,
+        "evaluated": date.today().isoformat(),
+        "evaluated with": {"mriclassify": __version__, "python": platform.python_version()}
+        | {name: version(name) for name in LIBRARIES},
+        "trained": bundle.provenance.created,
         "trained with": dict(bundle.provenance.versions),
     }

@@ -81,6 +81,30 @@ def bootstrap_intervals(
     return {name: _interval(values) for name, values in figures.items() if np.isfinite(values).any()}
 
 
+def accuracy_interval(
+    right: NDArray[np.bool_], groups: Sequence[str] | None, *, resamples: int, seed: int
+) -> Interval | None:
+    """95 % percentile interval of the part of slices that is right.
+
+    Args:
+        right: (n,), whether the answer is.
+        groups: n group names to draw whole; None draws slices.
+        resamples: How many times to draw.
+        seed: Of the draws.
+
+    Returns:
+        None without resamples, or where there is but one group.
+    """
+    units = unit_of_slice(groups, len(right))
+    n_units = int(units.max()) + 1
+    if resamples == 0 or n_units == 1:
+        return None
+    sums = np.column_stack([np.bincount(units, weights=right), np.bincount(units)])
+    draws = draw_counts(n_units, resamples, seed=seed, at_once=max(1, _NUMBERS_AT_ONCE // n_units))
+    drawn = np.concatenate([counts @ sums for counts in draws])  # (resamples, 2)
+    return _interval(drawn[:, 0] / drawn[:, 1])
+
+
 def resampled_figures(
     counts: Floats,
     *,

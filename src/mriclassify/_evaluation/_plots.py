@@ -24,8 +24,8 @@ def draw_plots(report: "Report") -> Mapping[str, bytes]:
     """Draw the plots of a report.
 
     Returns:
-        File name -> PNG: confusion_matrix.png, roc.png, reliability.png, and training_curves.png when the
-        report has a history.
+        File name -> PNG: confusion_matrix.png, roc.png, reliability.png, risk_coverage.png, and
+        training_curves.png when the report has a history.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -34,6 +34,7 @@ def draw_plots(report: "Report") -> Mapping[str, bytes]:
         "confusion_matrix.png": confusion_figure(report),
         "roc.png": roc_figure(report),
         "reliability.png": reliability_figure(report),
+        "risk_coverage.png": risk_coverage_figure(report),
     }
     if report.history:
         figures["training_curves.png"] = training_figure(report)
@@ -94,6 +95,23 @@ def reliability_figure(report: "Report") -> "Figure":
     lower.hist(confidence, bins=np.linspace(0, 1, CALIBRATION_BINS + 1), color="tab:orange", alpha=0.7)
     lower.set(xlabel="confidence", ylabel="slices", xlim=(-0.02, 1.02))
     lower.grid(alpha=0.25)
+    return figure
+
+
+def risk_coverage_figure(report: "Report") -> "Figure":
+    """What part of the answers is wrong, when only the surest are given."""
+    figure = _new_figure(5.6, 5.4)
+    axes = figure.subplots()
+    curve = report.risk_coverage
+    # A threshold answers a slice or does not: the risk stays until the next slice is answered.
+    axes.step(curve.coverage, curve.risk, where="post", marker=".", markersize=4, label="this model")
+    overall = curve.risk[-1]
+    axes.axhline(overall, linestyle="--", color="0.6", linewidth=1, zorder=0, label=f"all answers ({overall:.3f})")
+    axes.set(xlabel="coverage: part of the slices answered, the surest first", ylabel="risk: part that is wrong")
+    axes.set(xlim=(-0.02, 1.02), ylim=(0, max(1.15 * max(curve.risk), 0.05)))
+    axes.set_title(f"Area under the curve {curve.area:.3f}")
+    axes.grid(alpha=0.25)
+    axes.legend(loc="best", frameon=False)
     return figure
 
 

@@ -1,10 +1,11 @@
 """The report: every figure of an evaluation, what it rests on, and whether to believe it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,22 +14,16 @@ from mriclassify._evaluation._answers import check_answers
 from mriclassify._evaluation._intervals import Interval, bootstrap_intervals
 from mriclassify._evaluation._leakage import Leakage
 from mriclassify._evaluation._metrics import ClassScores, confusion, score, score_classes
+from mriclassify._evaluation._mistakes import Mistake, find_mistakes
+from mriclassify._evaluation._parts import PartScores, score_sources, score_statuses
+from mriclassify._evaluation._pictures import PICTURES, PictureOf
 from mriclassify._evaluation._plain import plain
 from mriclassify._evaluation._saving import save_report
 from mriclassify._evaluation._text import as_markdown, as_table
 from mriclassify._shapes import Probabilities, Targets
+from mriclassify._trust._risk_coverage import RiskCoverage
 
 _NOTHING: Mapping[str, object] = MappingProxyType({})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mistake:
-    """One slice whose most probable class is not the true one."""
-
-    name: str
-    true: str
-    predicted: str
-    confidence: float
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -54,6 +49,9 @@ class Report:
         classes: In the order of rows and columns.
         confusion: (classes, classes) counts, rows true, columns predicted.
         per_class: Class -> its figures against the rest.
+        per_source: Source -> accuracy of its slices; empty where fewer than two sources are named.
+        per_status: "ok", "uncertain" or "rejected" -> accuracy of the answers that have it, whatever they are worth;
+            empty where it is not known.
         intervals: Name of a figure ("accuracy", "recall glioma") -> its 95 % bootstrap interval. Empty
             when none was asked for or there is only one group.
         interval_unit: What was drawn: "group" or "slice". Slices of one patient are alike, so intervals
@@ -71,6 +69,8 @@ class Report:
         names: File names of the slices.
         targets: (n,), index into the classes.
         probabilities: (n, classes), each row sums to 1.
+        pictures: Makes the pictures of mistakes when the report is saved, from the files as they are then. It holds
+            the model; a copy or a pickle of the report goes without.
     """
 
     accuracy: float
@@ -87,6 +87,8 @@ class Report:
     classes: tuple[str, ...]
     confusion: NDArray[np.int64]
     per_class: Mapping[str, ClassScores]
+    per_source: Mapping[str, PartScores]
+    per_status: Mapping[str, PartScores]
     intervals: Mapping[str, Interval]
     interval_unit: str
     bootstrap: int
@@ -102,6 +104,12 @@ class Report:
     names: tuple[str, ...]
     targets: Targets
     probabilities: Probabilities
+    pictures: PictureOf | None = field(default=None)
+
+    @property
+    def risk_coverage(self) -> RiskCoverage:
+        """How often an answer is wrong when only the surer ones are given."""
+        return RiskCoverage.of(self.probabilities.max(axis=1), self.predicted == self.targets)
 
     @property
     def predicted(self) -> Targets:
@@ -112,17 +120,13 @@ class Report:
     @property
     def mistakes(self) -> tuple[Mistake, ...]:
         """The slices answered wrongly, the most confident first."""
-        predicted, confidence = self.predicted, self.probabilities.max(axis=1)
-        wrong = np.flatnonzero(predicted != self.targets)
-        return tuple(
-            Mistake(
-                name=self.names[i],
-                true=self.classes[self.targets[i]],
-                predicted=self.classes[predicted[i]],
-                confidence=float(confidence[i]),
-            )
-            for i in wrong[np.argsort(-confidence[wrong], kind="stable")]
+        return find_mistakes(
+            probabilities=self.probabilities, targets=self.targets, classes=self.classes, names=self.names
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Pictures hold a network and its device, which a report for others must not need.
+        return vars(self) | {"pictures": None}
 
     def __repr__(self) -> str:
         figures = f"accuracy={self.accuracy:.4f}, macro_f1={self.macro_f1:.4f}"
@@ -133,7 +137,8 @@ class Report:
 
     def to_dict(self) -> dict[str, object]:
         """Everything but the predictions of single slices, ready for JSON: plain numbers, None for NaN."""
-        left_out = {"names", "targets", "probabilities", "leakage", "per_class", "intervals"}
+        tables = ("per_class", "per_source", "per_status", "intervals")
+        left_out = {"names", "targets", "probabilities", "pictures", "leakage", *tables}
         found = {name: plain(value) for name, value in vars(self).items() if name not in left_out}
         return {
             **found,
@@ -142,8 +147,8 @@ class Report:
                 "leaks": self.leakage.leaks,
                 "sentence": self.leakage.sentence,
             },
-            "per_class": {name: asdict(scores) for name, scores in self.per_class.items()},
-            "intervals": {name: asdict(interval) for name, interval in self.intervals.items()},
+            **{table: {name: asdict(entry) for name, entry in getattr(self, table).items()} for table in tables},
+            "risk_coverage": self.risk_coverage.to_dict(),
             "mistakes": [asdict(mistake) for mistake in self.mistakes],
         }
 
@@ -151,23 +156,29 @@ class Report:
         """The report as a page; where the test data leaked, that is its first sentence."""
         return as_markdown(self)
 
-    def save(self, folder: str | PathLike[str]) -> tuple[Path, ...]:
-        """Write report.json, report.md, predictions.csv and the plots.
+    def save(self, folder: str | PathLike[str], *, pictures: int = PICTURES) -> tuple[Path, ...]:
+        """Write report.html, report.json, report.md, predictions.csv and the plots.
 
-        The plots are confusion_matrix.png, roc.png, reliability.png and, with a history,
-        training_curves.png. Each file is written beside its place and moved there, so that none is ever
-        half there. Without matplotlib the plots are left out, and a logged warning says how to get them.
+        report.html is one page that needs no other file. With the most confident mistakes it shows the slices
+        themselves, read again from their files: do not publish it where the slices must not be. The plots are
+        confusion_matrix.png, roc.png, reliability.png, risk_coverage.png and, with a history,
+        training_curves.png. Without matplotlib they are left out, and a logged warning says how to get them.
+        All files are written beside their places and then moved there: none is ever half there.
 
         Args:
-            folder: Made if missing; files of an earlier report are replaced.
+            folder: Made if missing. The files of an earlier report are replaced, other files stay as they are.
+            pictures: How many mistakes to show on the page, 0 for none. A picture that can't be made becomes a
+                sentence.
 
         Returns:
             The files written.
 
         Raises:
-            OutputError: The folder is a file, or can't be written.
+            OptionError: `pictures` is negative.
+            OutputError: The folder is a file, can't be written, or holds a file of one of those names that is of no
+                report.
         """
-        return save_report(self, Path(folder))
+        return save_report(self, Path(folder), pictures=pictures)
 
 
 def make_report(
@@ -181,8 +192,11 @@ def make_report(
     model: str,
     names: Sequence[str],
     unreadable: Sequence[tuple[str, str]] = (),
+    sources: Sequence[str | None] | None = None,
+    statuses: Sequence[str] | None = None,
     history: Sequence[Mapping[str, float]] | None = None,
     settings: Mapping[str, object] = _NOTHING,
+    pictures: PictureOf | None = None,
     bootstrap: int = 1000,
     seed: int = 0,
 ) -> Report:
@@ -199,9 +213,12 @@ def make_report(
         model: Its name.
         names: n file names.
         unreadable: (file, error) of each file left out.
+        sources: n names of where the slices are from, None for each that is not known.
+        statuses: n of "ok", "uncertain", "rejected".
         history: One mapping per epoch with `epoch`, `train_loss`, `validation_loss`, `validation_accuracy`,
             `validation_macro_f1`, `learning_rate`, `seconds`.
         settings: What else to know to repeat the evaluation.
+        pictures: From the index of a slice to pictures of it, for the mistakes on the page; None for no pictures.
         bootstrap: Resamples for the intervals; 0 for none.
         seed: Of the resamples.
 
@@ -227,7 +244,15 @@ def make_report(
         >>> round(report.accuracy, 3), report.mistakes[0].name
         (0.667, 'c.png')
     """
-    answers = check_answers(probabilities=probabilities, targets=targets, classes=classes, names=names, groups=groups)
+    answers = check_answers(
+        probabilities=probabilities,
+        targets=targets,
+        classes=classes,
+        names=names,
+        groups=groups,
+        sources=sources,
+        statuses=statuses,
+    )
     rows, truth, labels = answers.probabilities, answers.targets, answers.classes
     intervals = bootstrap_intervals(
         probabilities=rows,
@@ -244,6 +269,8 @@ def make_report(
         classes=labels,
         confusion=counts,
         per_class=score_classes(probabilities=rows, targets=truth, classes=labels),
+        per_source=score_sources(answers, resamples=bootstrap, seed=seed),
+        per_status=score_statuses(answers, resamples=bootstrap, seed=seed),
         intervals=intervals,
         interval_unit="slice" if answers.groups is None else "group",
         bootstrap=bootstrap,
@@ -259,4 +286,5 @@ def make_report(
         names=answers.names,
         targets=truth,
         probabilities=rows,
+        pictures=pictures,
     )

@@ -1,45 +1,39 @@
 """The report in words: a compact table for a terminal, a Markdown page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from mriclassify._evaluation._surest import surest
+from mriclassify._evaluation._words import (
+    CLASS_FIGURES,
+    HEADLINES,
+    LISTED,
+    between,
+    first_of,
+    intervals_sentence,
+    number,
+    percent,
+    setting,
+    size,
+)
 from mriclassify._notice import NOTICE
 
 if TYPE_CHECKING:
-    from mriclassify._evaluation._intervals import Interval
+    from mriclassify._evaluation._parts import PartScores
     from mriclassify._evaluation._report import Report
 
-_LISTED = 20
-"""Mistakes and unreadable files named on the page; all of them are in the JSON file."""
-
 _TERMINAL_WIDTH = 96
-
-_HEADLINES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_f1": "macro F1",
-    "precision": "precision",
-    "recall": "recall",
-    "specificity": "specificity",
-    "jaccard": "Jaccard index",
-    "auroc": "AUROC, one vs rest",
-    "loss": "loss (nats)",
-    "brier": "Brier score (0..2)",
-    "calibration_error": "calibration error",
-}
 _IN_TERMINAL = ("accuracy", "macro_f1", "auroc", "loss", "calibration_error")
-_CLASS_FIGURES = ("precision", "recall", "specificity", "f1", "jaccard", "auroc")
 
 
 def as_table(report: "Report") -> str:
     """Write some fifteen lines of plain text, less than 100 characters wide."""
     rows = [
-        (_HEADLINES[name], _number(getattr(report, name)), _interval(report.intervals.get(name)))
-        for name in _IN_TERMINAL
+        (HEADLINES[name], number(getattr(report, name)), between(report.intervals.get(name))) for name in _IN_TERMINAL
     ]
-    figures = [f"{title:<22}{number:>6}  {interval}".rstrip() for title, number, interval in rows]
-    title, leakage = [f"{report.model}: {_size(report)}"], wrap(report.leakage.sentence, _TERMINAL_WIDTH)
+    figures = [f"{title:<22}{value:>6}  {interval}".rstrip() for title, value, interval in rows]
+    title, leakage = [f"{report.model}: {size(report)}"], wrap(report.leakage.sentence, _TERMINAL_WIDTH)
     return "\n".join(
         [
             # What leaks comes before anything that could be quoted.
@@ -60,12 +54,15 @@ def as_markdown(report: "Report") -> str:
             *alarm,
             f"# Evaluation of {report.model}",
             "",
-            f"{_size(report)}. Split: {report.split}",
+            f"{size(report)}. Split: {report.split}",
             "",
             *calm,
             *_headline_section(report),
             *_class_section(report),
             *_confusion_section(report),
+            *_parts_section("Sources", "source", report.per_source),
+            *_parts_section("Status of the answers", "status", report.per_status),
+            *_surest_section(report),
             *_mistakes_section(report),
             *_unreadable_section(report),
             *_settings_section(report),
@@ -75,20 +72,13 @@ def as_markdown(report: "Report") -> str:
     )
 
 
-def _size(report: "Report") -> str:
-    slices = _count(report.n, "slice")
-    groups = "patients not known" if report.n_groups is None else _count(report.n_groups, "patient or cluster")
-    left_out = f", {_count(len(report.unreadable), 'file')} unreadable" if report.unreadable else ""
-    return f"{slices} ({groups}{left_out})"
-
-
 def _class_lines(report: "Report") -> list[str]:
     width = max(len(name) for name in (*report.classes, "class")) + 2
     shown = ("precision", "recall", "specificity", "auroc")
     head = "class".ljust(width) + "".join(f"{name:>12}" for name in shown) + f"{'slices':>9}"
     lines = [
         name.ljust(width)
-        + "".join(f"{_number(getattr(scores, figure)):>12}" for figure in shown)
+        + "".join(f"{number(getattr(scores, figure)):>12}" for figure in shown)
         + f"{scores.support:>9,}"
         for name, scores in report.per_class.items()
     ]
@@ -97,42 +87,29 @@ def _class_lines(report: "Report") -> list[str]:
 
 def _headline_section(report: "Report") -> list[str]:
     rows = [
-        (title, _number(getattr(report, name)), _interval(report.intervals.get(name)))
-        for name, title in _HEADLINES.items()
+        (title, number(getattr(report, name)), between(report.intervals.get(name))) for name, title in HEADLINES.items()
     ]
     return [
         "## Figures",
         "",
         *_table(("figure", "value", "95 % interval"), rows),
         "",
-        f"{_intervals_sentence(report)} Averages are macro averages over the classes that have slices.",
+        f"{intervals_sentence(report)} Averages are macro averages over the classes that have slices.",
         "",
     ]
-
-
-def _intervals_sentence(report: "Report") -> str:
-    if not report.intervals:
-        return "There are no intervals: no resamples were drawn, or all slices are of one group."
-    caution = (
-        "; where a patient has several slices, the intervals are too narrow" if report.interval_unit == "slice" else ""
-    )
-    return (
-        f"Intervals are percentiles over {report.bootstrap:,} bootstrap resamples of "
-        f"{'patients or clusters' if report.interval_unit == 'group' else 'slices'}{caution}."
-    )
 
 
 def _class_section(report: "Report") -> list[str]:
     rows = [
         (
             name,
-            *(_number(getattr(scores, figure)) for figure in _CLASS_FIGURES),
-            _interval(report.intervals.get(f"recall {name}")),
+            *(number(getattr(scores, figure)) for figure in CLASS_FIGURES),
+            between(report.intervals.get(f"recall {name}")),
             f"{scores.support:,}",
         )
         for name, scores in report.per_class.items()
     ]
-    head = ("class", *_CLASS_FIGURES, "recall, 95 % interval", "slices")
+    head = ("class", *CLASS_FIGURES, "recall, 95 % interval", "slices")
     return ["## Classes", "", *_table(head, rows), ""]
 
 
@@ -144,14 +121,41 @@ def _confusion_section(report: "Report") -> list[str]:
     return ["## Confusion matrix", "", *_table(("true \\ predicted", *report.classes), rows), ""]
 
 
+def _parts_section(title: str, noun: str, parts: "Mapping[str, PartScores]") -> list[str]:
+    if not parts:
+        return []
+    rows = [
+        (
+            name,
+            f"{part.n:,}",
+            "–" if part.n_groups is None else f"{part.n_groups:,}",
+            f"{part.right:,}",
+            number(part.accuracy),
+            between(part.interval),
+        )
+        for name, part in parts.items()
+    ]
+    head = (noun, "slices", "patients or clusters", "right", "accuracy", "95 % interval")
+    return [f"## {title}", "", *_table(head, rows), ""]
+
+
+def _surest_section(report: "Report") -> list[str]:
+    rows = [
+        (percent(point.share), f"{point.answered:,}", number(point.threshold), f"{point.wrong:,}", percent(point.risk))
+        for point in surest(report.risk_coverage)
+    ]
+    head = ("answered, the surest first", "slices", "confidence at least", "wrong", "part that is wrong")
+    return ["## If only the surest answers are given", "", *_table(head, rows), ""]
+
+
 def _mistakes_section(report: "Report") -> list[str]:
     mistakes = report.mistakes
     if not mistakes:
         return []
-    rows = [(_code(m.name), m.true, m.predicted, _number(m.confidence)) for m in mistakes[:_LISTED]]
+    rows = [(_code(m.name), m.true, m.predicted, number(m.confidence)) for m in mistakes[:LISTED]]
     head = ("file", "true", "predicted", "confidence")
     return [
-        f"## Mistakes: {_first(len(mistakes))}, the most confident first",
+        f"## Mistakes: {first_of(len(mistakes))}, the most confident first",
         "",
         *_table(head, rows, texts=3),
         "",
@@ -161,9 +165,9 @@ def _mistakes_section(report: "Report") -> list[str]:
 def _unreadable_section(report: "Report") -> list[str]:
     if not report.unreadable:
         return []
-    rows = [(_code(file), error) for file, error in report.unreadable[:_LISTED]]
+    rows = [(_code(file), error) for file, error in report.unreadable[:LISTED]]
     return [
-        f"## Unreadable: {_first(len(report.unreadable))}",
+        f"## Unreadable: {first_of(len(report.unreadable))}",
         "",
         *_table(("file", "error"), rows, texts=2),
         "",
@@ -173,11 +177,7 @@ def _unreadable_section(report: "Report") -> list[str]:
 def _settings_section(report: "Report") -> list[str]:
     if not report.settings:
         return []
-    return ["## Settings", "", *(f"* {name}: {value}" for name, value in report.settings.items()), ""]
-
-
-def _first(total: int) -> str:
-    return f"{total:,}" if total <= _LISTED else f"{_LISTED} of {total:,}"
+    return ["## Settings", "", *(f"* {name}: {setting(value)}" for name, value in report.settings.items()), ""]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, texts: int = 1) -> list[str]:
@@ -192,18 +192,3 @@ def _cell(text: str) -> str:
 
 def _code(text: str) -> str:
     return f"`{text}`"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _interval(interval: "Interval | None") -> str:
-    return "" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
-
-
-def _count(number: int, noun: str) -> str:
-    if number == 1:
-        return f"1 {noun}"
-    many = {"patient or cluster": "patients or clusters"}.get(noun, f"{noun}s")
-    return f"{number:,} {many}"

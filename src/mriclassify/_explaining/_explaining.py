@@ -7,14 +7,12 @@ from torch.nn import functional
 
 from mriclassify._errors import OptionError
 from mriclassify._explaining._explanation import Explanation
-from mriclassify._explaining._grad_cam import grad_cam
+from mriclassify._explaining._methods import DEFAULT_METHOD, heat_map, method_of
 from mriclassify._explaining._region import region_of
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._inference import infer
 from mriclassify._reading import Source, name_of, read_slice
 from mriclassify._shapes import LesionLogits
-
-METHOD = "Grad-CAM"
 
 
 def explain(
@@ -23,6 +21,7 @@ def explain(
     *,
     device: torch.device,
     label: str | None = None,
+    method: str = DEFAULT_METHOD,
     layer: str | None = None,
     axis: int = 2,
     index: int | None = None,
@@ -35,16 +34,20 @@ def explain(
         source: as `read_slice` takes it; so are `axis`, `index` and `allow_url`.
         device: where the network computes.
         label: the class to explain; None takes the answer.
-        layer: name of a module of the backbone; None takes the last stage that makes maps.
+        method: a name in `METHODS`.
+        layer: name of a module of the backbone, for methods that read one; None leaves it to the method.
         axis: of a volume.
         index: of a slice, frame or page.
         allow_url: whether to fetch.
 
     Raises:
         ReadError: the source can't be read as a slice.
-        OptionError: the model has no such class, the backbone no such layer, the volume no such axis or slice.
+        OptionError: the model has no such class, the backbone no such layer, the volume no such axis or slice; or there
+            is no such method.
         NetworkError: the backbone makes no maps.
+        MissingExtraError: the method needs captum, which is not installed.
     """
+    title = method_of(method, layer=layer).title  # a wrong name is refused before anything is read
     if label is not None and label not in bundle.classes:
         raise OptionError(f"{bundle.name} knows no class {label!r}; it knows: {', '.join(bundle.classes)}")
     scan, name = read_slice(source, axis=axis, index=index, allow_url=allow_url), name_of(source)
@@ -54,7 +57,7 @@ def explain(
         outputs, sources=[name], notes=[scan.notes], objections=[bundle.objections(scan)], device=str(device)
     )
     explained = label or prediction.label or bundle.classes[0]
-    heat = grad_cam(bundle.network, images, target=bundle.classes.index(explained), layer=layer)
+    heat = heat_map(bundle.network, images, target=bundle.classes.index(explained), method=method, layer=layer)
     windowed = bundle.preprocessing.windowed(scan.pixels, window=scan.window)
     frame, shape = bundle.preprocessing.frame(windowed), windowed.shape
     lesion_map = None
@@ -64,7 +67,7 @@ def explain(
         source=name,
         prediction=prediction,
         label=explained,
-        method=METHOD,
+        method=title,
         layer=heat.layer,
         heat_map=_to_its_maximum(frame.put_back(heat.values, shape=shape)),
         lesion_map=lesion_map,

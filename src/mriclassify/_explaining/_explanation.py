@@ -28,8 +28,9 @@ class Explanation:
         source: the file, or what was passed, in words.
         prediction: the answer for the slice, as `predict` gives it.
         label: the class that the heat map is about.
-        method: how the heat map was made.
-        layer: of the backbone, that it was read from.
+        method: how the heat map was made, for people.
+        layer: of the backbone, that it was read from, several with commas between them; None for methods that read
+            none.
         heat_map: (height, width), 0..1, 1 at its maximum: where, not how much. All 0 if nothing speaks for the class.
         lesion_map: (height, width), probability of lesion, 0..1; None where the model does not look for lesions.
         region: the lesion that the map shows, if any.
@@ -42,7 +43,7 @@ class Explanation:
     prediction: Prediction
     label: str
     method: str
-    layer: str
+    layer: str | None = None
     heat_map: NDArray[np.float32] = field(repr=False)
     lesion_map: NDArray[np.float32] | None = field(default=None, repr=False)
     region: Region | None = None

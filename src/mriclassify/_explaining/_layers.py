@@ -1,5 +1,6 @@
 """Layers: the maps that modules of a backbone make on their way, and the gradients of an answer there."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,10 @@ SMALLEST = 2
 """A layer of fewer rows than this says nothing of where."""
 COARSEST = 3
 """A layer of fewer rows than this says little of where: it is taken only if it is asked for."""
+FINEST = 4
+"""Stride, in pixels of the image, of the finest layers that are taken unasked: finer ones have seen too little."""
+APART = 1.5
+"""Layers whose sides differ by less are one resolution, trimmed at the borders."""
 
 MOST_LISTED = 40
 """So many layers stand in an error, the outermost ones: some networks have a thousand."""
@@ -53,12 +58,39 @@ def layer_of(network: Network, images: Images, *, target: int, path: str | None 
     """
     made = _made(network, images)
     paths = _coarsest(network.backbone, made) if path is None else [_checked(network.backbone, made, path)]
+    return _last(_reached(network, images, target, paths))
+
+
+def layers_of(network: Network, images: Images, *, target: int) -> list[Layer]:
+    """Return the last layer of each resolution, finest first, with the gradients of the logit of class `target`.
+
+    Args:
+        network: as for `layer_of`; so are `images` and `target`.
+        images: (batch, 1, size, size).
+        target: index of the class.
+
+    Raises:
+        NetworkError: as for `layer_of`.
+    """
+    made = _made(network, images)
+    groups = _resolutions(network.backbone, made, images.shape[-1])
+    layers = _reached(network, images, target, [path for paths in groups for path in paths])
+    parts = [[layer for layer in layers if layer.path in paths] for paths in groups]
+    return [_last(part) for part in parts if part]
+
+
+def _reached(network: Network, images: Images, target: int, paths: Sequence[str]) -> list[Layer]:
+    """Return the layers that the class is read from, or raise NetworkError if it is from none."""
     layers = _layers(network, images, target, paths)
     if not layers:
         raise NetworkError(
             f"no gradient of the answer reaches a map of {type(network.backbone).__name__}: expected one that computes "
             "without torch.no_grad and detach, from the map on"
         )
+    return layers
+
+
+def _last(layers: Sequence[Layer]) -> Layer:
     return next((layer for layer in reversed(layers) if layer.gradients.any()), layers[-1])
 
 
@@ -93,6 +125,21 @@ def _coarsest(backbone: nn.Module, made: Mapping[str, tuple[int, int]]) -> list[
         )
     *_, shape = (shape for shape in made.values() if shape[1] == side)
     return [path for path, other in made.items() if other == shape]
+
+
+def _resolutions(backbone: nn.Module, made: Mapping[str, tuple[int, int]], size: int) -> list[list[str]]:
+    """Return the layers of each resolution that are like its last one, finest first."""
+    last: dict[int, tuple[int, int]] = {}
+    for channels, side in made.values():
+        # A map that is finer than one before it was padded or made larger for the head.
+        if COARSEST <= side <= min(last, default=math.ceil(size / FINEST)):
+            last[side] = channels, side
+    apart: list[int] = []
+    for side in sorted(last):
+        if not apart or side >= APART * apart[-1]:
+            apart.append(side)
+    groups = [[path for path, shape in made.items() if shape == last[side]] for side in reversed(apart)]
+    return groups or [_coarsest(backbone, made)]
 
 
 def _checked(backbone: nn.Module, made: Mapping[str, tuple[int, int]], path: str) -> str:

@@ -12,7 +12,7 @@ class PredictionSet:
     """The classes that a slice may show.
 
     Of slices like those that the model was calibrated on, each class's are in their own sets with `coverage`
-    (class-conditional conformal prediction; the guide "When to trust an answer" says what that means and what not).
+    (class-conditional conformal prediction; the guide "When to believe an answer" says what that means and what not).
 
     Attributes:
         source: the file, or what was passed, in words.

@@ -67,7 +67,7 @@ def train(
     resume: Path | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> History:
-    """Train `network` in place, and return what was measured; it ends with the weights of the best epoch.
+    """Train `network` in place, and return what was measured; it ends with the weights of the epoch to keep.
 
     With `resume`, each whole epoch is kept in that folder, and a run that was killed goes on after its last
     one, to the same weights as if it had not been.
@@ -190,7 +190,7 @@ class _Run:
             identity=before.identity,
             weights=weights,
             mean=mean,
-            best=(mean or weights) if history.best is epoch else before.best,
+            best=(mean or weights) if self.options.keep == "last" or history.best is epoch else before.best,
             moments=optimiser_moments(self.optimiser),
             precision=self.precision,
             scaler=self.scaler.state_dict(),

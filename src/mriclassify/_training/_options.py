@@ -28,6 +28,8 @@ class TrainingOptions:
         label_smoothing: 0..1 (Szegedy et al. 2016).
         class_weights: "balanced" weighs each class by n / (classes * n_class); "none"; or label -> weight.
         patience: stop after so many epochs without a better validation macro-F1; None trains all epochs.
+        keep: which epoch's weights: "best" on the validation slices by macro-F1, or the "last". Of few validation slices
+            the best is a matter of luck, and often early; with a rate that falls to zero the last has seen most.
         averaging: of the weights over the steps: what is kept of their mean at each, 0..1; 0 for none. What is
             validated and kept then is the mean. 0.998 is the mean of roughly the last 500 steps.
         augmentation: a callable (images, generator) -> images, or None.
@@ -53,6 +55,7 @@ class TrainingOptions:
     label_smoothing: float = 0.0
     class_weights: Literal["balanced", "none"] | Mapping[str, float] = "balanced"
     patience: int | None = None
+    keep: Literal["best", "last"] = "best"
     averaging: float = 0.0
     augmentation: Augment | None = field(default_factory=Augmentation)
     synthesis: Synthesis | None = field(default_factory=Synthesis)
@@ -90,6 +93,8 @@ class TrainingOptions:
             raise OptionError(f"augmentation must be callable or None, not {self.augmentation!r}")
         if self.precision not in ("auto", "fp32", "bf16", "fp16"):
             raise OptionError(f"precision must be auto, fp32, bf16 or fp16, not {self.precision!r}")
+        if self.keep not in ("best", "last"):
+            raise OptionError(f"keep must be 'best' or 'last', not {self.keep!r}")
         if not isinstance(self.class_weights, Mapping):
             if self.class_weights not in ("balanced", "none"):
                 raise OptionError(f"class_weights must be 'balanced', 'none' or a dict, not {self.class_weights!r}")

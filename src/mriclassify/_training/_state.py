@@ -25,11 +25,11 @@ Tensors = dict[str, torch.Tensor]
 
 @dataclass(slots=True, kw_only=True)
 class TrainingState:
-    """Weights now, the best weights, the optimiser's moments, and the history so far.
+    """Weights now, those to keep, the optimiser's moments, and the history so far.
 
     Attributes:
         identity: options and data, as text, by which a resumed run is known to be the same one.
-        weights, best: state dicts of the network.
+        weights, best: state dicts of the network; the latter is of the epoch that would be kept if training ended now.
         mean: of the weights, as a state dict; empty unless they are averaged.
         moments: "<parameter number>.<name>" to tensor, of AdamW.
         scaler: of the gradient scaler; empty unless the precision is fp16.

@@ -1,0 +1,171 @@
+"""Drives the page in Debian's Chromium; the tests and `docs/make_app_pictures.py` share it."""
+
+import base64
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from playwright.sync_api import Page, Request, Route, sync_playwright
+from pydicom import dcmread
+
+from mriclassify._reading import read_slice
+
+ROOT = Path(__file__).resolve().parents[2]
+SCANS = ROOT / "examples" / "scans"
+CHROMIUM = Path("/usr/bin/chromium")
+SLICES = 8
+"""Of the example volume."""
+PATIENCE = 90_000
+"""Milliseconds for an answer."""
+
+
+@dataclass(frozen=True)
+class App:
+    """A running `mriclassify app`.
+
+    Attributes:
+        address: of the page.
+        folder: where its folder of uploads lies.
+    """
+
+    address: str
+    folder: Path
+
+    def uploads(self) -> list[Path]:
+        """Return every file that lies where uploads go."""
+        return [path for path in self.folder.rglob("*") if path.is_file()]
+
+
+@contextmanager
+def running(folder: Path, *arguments: str, **environment: str) -> Iterator[App]:
+    """Run the page on a free port; `folder` is its folder for temporary files."""
+    command = [sys.executable, "-m", "mriclassify._cli", "app", "--port", "0", "--no-browser", *arguments]
+    surroundings = {**os.environ, "TMPDIR": str(folder), **environment}
+    process = subprocess.Popen(command, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        said = []
+        for line in process.stdout or ():
+            said.append(line)
+            if line.startswith("mriclassify app: "):
+                yield App(line.split()[2], folder)
+                break
+        else:
+            raise RuntimeError(f"the page did not start: {''.join(said)}")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+
+
+@dataclass
+class Browser:
+    """An open page, and what it asked for.
+
+    Attributes:
+        page: Playwright's.
+        hosts: that were asked, or would have been.
+        uploads: how many requests sent files.
+        errors: of the page's scripts.
+    """
+
+    page: Page
+    hosts: set[str] = field(default_factory=set)
+    uploads: int = 0
+    errors: list[str] = field(default_factory=list)
+
+    def ask(self, route: Route, request: Request) -> None:
+        """Let only this computer be asked."""
+        host = urlsplit(request.url).hostname
+        if host is None:  # data: and blob:
+            route.continue_()
+            return
+        self.hosts.add(host)
+        self.uploads += "/upload?" in request.url and request.method == "POST"
+        route.continue_() if host == "127.0.0.1" else route.abort()
+
+    def choose(self, files: Sequence[Path]) -> None:
+        """Give files to the page as its file dialogue does."""
+        self.page.set_input_files("#files input[type=file]", files)
+
+    def drop(self, files: Sequence[Path]) -> None:
+        """Drop files on the page."""
+        content = [[path.name, base64.b64encode(path.read_bytes()).decode()] for path in files]
+        transfer = self.page.evaluate_handle(
+            """content => {
+              const transfer = new DataTransfer();
+              for (const [name, text] of content)
+                transfer.items.add(new File([Uint8Array.from(atob(text), c => c.charCodeAt(0))], name));
+              return transfer;
+            }""",
+            content,
+        )
+        self.page.dispatch_event("#files button", "drop", {"dataTransfer": transfer})
+
+    def wait_for(self, text: str) -> None:
+        """Wait until the answer holds a text."""
+        self.page.locator("#answer", has_text=text).wait_for(timeout=PATIENCE)
+
+    def said(self) -> str:
+        """Return what a screen reader was told last."""
+        return self.page.text_content("#said .prose") or ""
+
+
+@contextmanager
+def browsing(address: str, **settings: Any) -> Iterator[Browser]:
+    """Open the page in a new browser."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        try:
+            page = chromium.new_page(**{"viewport": {"width": 1280, "height": 900}, **settings})
+            browser = Browser(page)
+            page.route("**/*", browser.ask)
+            page.on("pageerror", lambda error: browser.errors.append(str(error)))
+            page.goto(address)
+            page.locator("#files button, input[type=password]").first.wait_for(timeout=PATIENCE)
+            yield browser
+        finally:
+            chromium.close()
+
+
+def write_series(folder: Path) -> list[Path]:
+    """Write the slices of the example volume as the files of a DICOM series, and return them."""
+    template = dcmread(SCANS / "mni152_ventricles.dcm")
+    paths = []
+    for number in range(SLICES):
+        plane = np.asarray(read_slice(SCANS / "colin27_slab.nii.gz", index=number).pixels).astype(np.uint16)
+        template.Rows, template.Columns = plane.shape
+        template.ImageType = ["ORIGINAL", "PRIMARY"]
+        template.ImagePositionPatient = ["0", "0", str(9 * number)]
+        template.InstanceNumber = number + 1
+        template.SOPInstanceUID = template.file_meta.MediaStorageSOPInstanceUID = f"2.25.{number + 1}"
+        template.PixelData = plane.tobytes()
+        paths.append(folder / f"IM{number + 1:03}.dcm")
+        template.save_as(paths[-1])
+    return paths
+
+
+def write_text_named_jpg(folder: Path) -> Path:
+    """Write a text file that claims to be a picture."""
+    path = folder / "notes.jpg"
+    path.write_text("These are notes, and not a picture.\n")
+    return path
+
+
+def write_huge(folder: Path) -> Path:
+    """Write a file of 200 MB, which takes no room on most disks."""
+    path = folder / "huge.jpg"
+    with path.open("wb") as file:
+        file.truncate(200_000_000)
+    return path
