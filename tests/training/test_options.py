@@ -14,6 +14,7 @@ BAD: list[tuple[str, Any]] = [
     *(("warmup", value) for value in (-0.1, 1.1, float("nan"))),
     *(("label_smoothing", value) for value in (-0.1, 1.1)),
     *(("patience", value) for value in (0, -2, 1.5, "3")),
+    *(("keep", value) for value in ("first", None)),
     *(("workers", value) for value in (0, -2, 1.5)),
     *(("seed", value) for value in (-1, 2**32, 0.5, "0", None)),
     *(("averaging", value) for value in (-0.1, 1.1, float("nan"), "0.9", None)),
