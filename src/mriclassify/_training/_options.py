@@ -28,8 +28,8 @@ class TrainingOptions:
         label_smoothing: 0..1 (Szegedy et al. 2016).
         class_weights: "balanced" weighs each class by n / (classes * n_class); "none"; or label -> weight.
         patience: stop after so many epochs without a better validation macro-F1; None trains all epochs.
-        keep: which epoch's weights: "best" on the validation slices by macro-F1, or the "last". Of few validation slices
-            the best is a matter of luck, and often early; with a rate that falls to zero the last has seen most.
+        keep: which epoch's weights: "best" on the validation slices by macro-F1, or the "last". Where these are few the
+            best is a matter of luck, and often early; with a rate that falls to zero the last has seen most.
         averaging: of the weights over the steps: what is kept of their mean at each, 0..1; 0 for none. What is
             validated and kept then is the mean. 0.998 is the mean of roughly the last 500 steps.
         augmentation: a callable (images, generator) -> images, or None.
