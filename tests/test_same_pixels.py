@@ -172,8 +172,11 @@ def expected(clf: Classifier, slice_16: Pixels) -> NDArray[np.float64]:
 
 
 def difference(clf: Classifier, source: Any, expected: NDArray[np.float64], **where: int) -> float:
-    found = clf.predict(source, **where).probabilities  # type: ignore[arg-type]
-    return float(np.abs(np.array(list(found.values())) - expected).max())
+    """Return how far any probability is from what is expected; a rejected slice is as far from any as can be."""
+    found = clf.predict(source, **where)  # type: ignore[arg-type]
+    if found.status == "rejected":
+        return 1.0
+    return float(np.abs(np.array(list(found.probabilities.values())) - expected).max())
 
 
 @pytest.mark.parametrize("form", WHOLE)
