@@ -40,7 +40,7 @@ METHODS: Mapping[str, Method] = {
 }
 
 DEFAULT_METHOD = "layer-cam"
-"""It points best on validation slices of folds 1-4, by `benchmarks/explain.py`."""
+"""Of those that need no extra it points best on validation slices of folds 1-4, by `benchmarks/explain.py`."""
 
 
 def method_of(name: str, *, layer: str | None = None) -> Method:
