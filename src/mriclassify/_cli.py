@@ -127,9 +127,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _model_arguments(parser: argparse.ArgumentParser) -> None:
+def _classifier_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default="default", metavar="NAME|FILE", help="default: %(default)s")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps; default: %(default)s")
+
+
+def _slice_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--axis", type=int, choices=(0, 1, 2), default=2, help="of a volume: 0 sagittal, 1 coronal, 2 axial"
+    )
+    parser.add_argument("--slice", type=int, metavar="N", help="of a volume along the axis; default: the middle one")
+
+
+def _model_arguments(parser: argparse.ArgumentParser) -> None:
+    _classifier_arguments(parser)
     parser.add_argument("--batch-size", type=_positive, default=32, metavar="N", help="default: %(default)s")
 
 
@@ -139,10 +150,7 @@ def _model_arguments(parser: argparse.ArgumentParser) -> None:
 def _predict_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scans", nargs="+", metavar="SCAN", help="a file, a folder or a pattern; with --study a series")
     _model_arguments(parser)
-    parser.add_argument(
-        "--axis", type=int, choices=(0, 1, 2), default=2, help="of a volume: 0 sagittal, 1 coronal, 2 axial"
-    )
-    parser.add_argument("--slice", type=int, metavar="N", help="of a volume along the axis; default: the middle one")
+    _slice_arguments(parser)
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="one JSON object a line")
     output.add_argument("--csv", type=Path, metavar="FILE", help="write a table")
@@ -529,14 +537,13 @@ def _data(options: argparse.Namespace) -> int:
     return DONE if managing.check(options.name, options.root, write=print) else SOME_FAILED
 
 
-# weights
+# explain
 
 
 def _explain_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scan", metavar="SCAN", help="a file")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="the picture: .png or .svg")
-    parser.add_argument("--weights", default="default", metavar="NAME|FILE", help="default: %(default)s")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps; default: %(default)s")
+    _classifier_arguments(parser)
     parser.add_argument("--label", metavar="CLASS", help="the class to explain; default: the answer")
     parser.add_argument(
         "--method",
@@ -545,10 +552,7 @@ def _explain_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--layer", metavar="NAME", help="module of the backbone, for methods named ...cam")
     parser.add_argument("--show", choices=("heat", "lesion"), default="heat", help="which map; default: %(default)s")
-    parser.add_argument(
-        "--axis", type=int, choices=(0, 1, 2), default=2, help="of a volume: 0 sagittal, 1 coronal, 2 axial"
-    )
-    parser.add_argument("--slice", type=int, metavar="N", help="of a volume along the axis; default: the middle one")
+    _slice_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the answer and the region as JSON")
     parser.add_argument("--allow-url", action="store_true", help="fetch a SCAN that begins with http:// or https://")
 
@@ -571,6 +575,9 @@ def _explain(options: argparse.Namespace) -> int:
     print(json.dumps(explanation.to_dict()) if options.json else explanation.prediction)
     print(f"{options.show} map written to {options.out}. {NOTICE}", file=sys.stderr)
     return DONE
+
+
+# weights
 
 
 def _weights_arguments(parser: argparse.ArgumentParser) -> None:
@@ -603,8 +610,7 @@ def _weights(options: argparse.Namespace) -> int:
 
 
 def _app_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--weights", default="default", metavar="NAME|FILE", help="default: %(default)s")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps; default: %(default)s")
+    _classifier_arguments(parser)
     parser.add_argument("--port", type=int, default=7860, metavar="N", help="0 takes any that is free; default: 7860")
     parser.add_argument(
         "--host",
