@@ -96,7 +96,7 @@ class Augmentation:
         flip = 1 - 2 * (torch.rand(count, generator=generator) < self.flip).float()
         chosen = torch.rand(count, generator=generator) < self.coarse
         sides = COARSEST + (FINEST - COARSEST) * torch.rand(count, generator=generator)
-        parameters = AugmentationParameters(
+        return AugmentationParameters(
             side=torch.where(chosen, sides, torch.ones(count)),
             affine=_affine(
                 flip=flip,
@@ -110,12 +110,10 @@ class Augmentation:
             bias=torch.randn(count, 1, BIAS_GRID, BIAS_GRID, generator=generator) * self.bias,
             noise=torch.rand(count, generator=generator) * self.noise,
             noise_seed=int(torch.randint(2**31, (), generator=generator)),
-            artefact=torch.full((count,), -1),
-            artefact_numbers=torch.zeros(count, 0),
+            # Last, so that the other draws are as they were before there were artefacts.
+            artefact=(artefacts := draw_artefacts(count, self.artefact, generator)).kind,
+            artefact_numbers=artefacts.numbers,
         )
-        # Last, so that the other draws are as they were before there were artefacts.
-        artefacts = draw_artefacts(count, self.artefact, generator)
-        return parameters._replace(artefact=artefacts.kind, artefact_numbers=artefacts.numbers)
 
     def apply(self, images: Images, parameters: AugmentationParameters) -> Images:
         """Return `images` changed by `parameters`; a pure function."""
