@@ -31,6 +31,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mriclassify import Classifier, Dataset, Record, Report
+from mriclassify._data._record import absolute
 from mriclassify._model._inference import infer
 from mriclassify._reading import read_slice
 from mriclassify._threads import batched
@@ -104,7 +105,7 @@ def _of_source(asked: Asked, source: str) -> Section:
 def _disputed(asked: Asked, disputed: Path, data: Path) -> dict[str, int]:
     """Return how many errors there are, and how many of them are on slices whose label a list doubts."""
     with disputed.open(newline="") as file:
-        doubted = {(data / row["path"]).absolute() for row in csv.DictReader(file)}
+        doubted = {absolute(data / row["path"]) for row in csv.DictReader(file)}
     wrong = [asked.records[index].path for index in np.flatnonzero(~asked.correct)]
     return {"errors": len(wrong), "disputed": len(doubted.intersection(wrong))}
 

@@ -59,8 +59,9 @@ def test_test_fold_and_slices_that_show_what_their_label_denies_are_not_trained_
 ) -> None:
     suspects = listed(tmp_path / "suspects.csv", ("d.png", "lesion"), ("e.png", "nothing"))
     monkeypatch.setattr(slices, "suspects", lambda: slices_of(suspects))
-    monkeypatch.chdir(tmp_path)
-    for folder in (data, Path("data")):  # relative as on the command line
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for folder in (data, Path("../data")):  # relative as on the command line
         assert [record.path.name for record in slices.training_records(folder)] == ["b.png", "c.png", "e.png"]
 
 
@@ -69,8 +70,13 @@ def slices_of(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(opened))
 
 
-def test_masks_are_mirrored_and_resized_as_their_slices_are(slices: ModuleType, data: Path, tmp_path: Path) -> None:
-    records = slices.with_masks(slices.folds(data)["1"], data, tmp_path / "masks")
+def test_masks_are_mirrored_and_resized_as_their_slices_are(
+    slices: ModuleType, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    folder = Path("../data")
+    records = slices.with_masks(slices.folds(folder)["1"], folder, tmp_path / "masks")
     assert [record.mask is not None for record in records] == [True, True, False, False]
     same, mirrored = (np.asarray(Image.open(record.mask)) for record in records[:2])
     assert same.shape == mirrored.shape == (32, 32)

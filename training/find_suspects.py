@@ -23,6 +23,7 @@ import numpy as np
 from slices import DISPUTED, SUSPECTS, folds, suspects, with_masks
 
 from mriclassify import Augmentation, Classifier, Dataset, Prediction, Preprocessing, Record, Synthesis, TrainingOptions
+from mriclassify._data._record import absolute
 from mriclassify._shapes import Probabilities
 
 BACKBONE = "mobilenet_v2"
@@ -96,7 +97,7 @@ def write(found: list[Prediction], data: Path, listed: Path) -> None:
         rows.writerow(["path", "label", "probability", "reason", "seen"])
         for answer in sorted(found, key=lambda answer: answer.probabilities["notumor"]):
             reason = f"out of fold it is called {answer.label} with {answer.confidence:.2f}"
-            path = Path(answer.source).relative_to(data.absolute()).as_posix()
+            path = Path(answer.source).relative_to(absolute(data)).as_posix()
             rows.writerow([path, "notumor", f"{answer.probabilities['notumor']:.4f}", reason, seen.get(path, "")])
 
 

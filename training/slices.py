@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from mriclassify import PixelError, Record
+from mriclassify._data._record import absolute
 from mriclassify._reading import read_study
 
 SUSPECTS = Path(__file__).with_name("suspects.csv")
@@ -32,7 +33,7 @@ LEAST_TISSUE = 0.12
 
 def folds(data: Path) -> dict[str, list[Record]]:
     """Return the records of `folds.csv`, by fold: different slices, labelled, with patient or cluster."""
-    data = data.absolute()  # as records' paths are
+    data = absolute(data)
     records: dict[str, list[Record]] = {}
     with (data / "folds.csv").open(newline="") as file:
         for row in csv.DictReader(file):
@@ -43,7 +44,7 @@ def folds(data: Path) -> dict[str, list[Record]]:
 
 def training_records(data: Path) -> list[Record]:
     """Return the records of folds 1-4, without the slices of "notumor" that show a lesion, or are none of MR."""
-    spoilt = {data.absolute() / row["path"] for row in suspects() if row["seen"] != "nothing"}
+    spoilt = {absolute(data) / row["path"] for row in suspects() if row["seen"] != "nothing"}
     known = [record for fold, records in folds(data).items() if fold != "0" for record in records]
     return [record for record in known if record.path not in spoilt]
 
@@ -56,7 +57,7 @@ def suspects(listed: Path = SUSPECTS) -> list[dict[str, str]]:
 
 def with_masks(records: Iterable[Record], data: Path, folder: Path) -> list[Record]:
     """Return the records with the masks of the figshare slices among them, made in `folder` to fit the slices."""
-    data = data.absolute()
+    data = absolute(data)
     folder.mkdir(parents=True, exist_ok=True)
     with (data / "folds.csv").open(newline="") as file:
         shown = {data / row["path"]: row for row in csv.DictReader(file)}

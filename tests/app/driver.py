@@ -5,15 +5,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-from playwright.sync_api import Page, Request, Route, sync_playwright
+from playwright.sync_api import Page, Request, Route, TimeoutError, sync_playwright
 from pydicom import dcmread
 
 from mriclassify._reading import read_slice
@@ -34,39 +36,53 @@ class App:
     Attributes:
         address: of the page.
         folder: where its folder of uploads lies.
+        log: what it prints.
     """
 
     address: str
     folder: Path
+    log: Path
 
     def uploads(self) -> list[Path]:
         """Return every file that lies where uploads go."""
         return [path for path in self.folder.rglob("*") if path.is_file()]
+
+    def output(self) -> str:
+        """Return what it has printed so far."""
+        return self.log.read_text(encoding="utf-8", errors="replace")
 
 
 @contextmanager
 def running(folder: Path, *arguments: str, **environment: str) -> Iterator[App]:
     """Run the page on a free port; `folder` is its folder for temporary files."""
     command = [sys.executable, "-m", "mriclassify._cli", "app", "--port", "0", "--no-browser", *arguments]
-    surroundings = {**os.environ, "TMPDIR": str(folder), **environment}
-    process = subprocess.Popen(command, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        said = []
-        for line in process.stdout or ():
-            said.append(line)
-            if line.startswith("mriclassify app: "):
-                yield App(line.split()[2], folder)
-                break
-        else:
-            raise RuntimeError(f"the page did not start: {''.join(said)}")
-    finally:
-        process.send_signal(signal.SIGTERM)
+    surroundings = {**os.environ, "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1", **environment}
+    # Into a file: a pipe that nobody reads is full after 64 KiB, and the page would stand still.
+    with tempfile.NamedTemporaryFile("r", prefix="mriclassify-app-", suffix=".log") as log:
+        with Path(log.name).open("w") as output:
+            process = subprocess.Popen(command, env=surroundings, stdout=output, stderr=subprocess.STDOUT)
+        app = App("", folder, Path(log.name))
         try:
-            process.communicate(timeout=30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-            raise
+            yield replace(app, address=_address(process, app))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
+
+
+def _address(process: "subprocess.Popen[bytes]", app: App) -> str:
+    """Wait for the line that tells the page's address, and return it."""
+    ended = time.monotonic() + PATIENCE / 1000
+    while process.poll() is None and time.monotonic() < ended:
+        for line in app.output().splitlines():
+            if line.startswith("mriclassify app: ") and line.endswith("ends it)"):
+                return line.split()[2]
+        time.sleep(0.1)
+    raise RuntimeError(f"the page did not start: {app.output()}")
 
 
 @dataclass
@@ -77,12 +93,14 @@ class Browser:
         page: Playwright's.
         hosts: that were asked, or would have been.
         uploads: how many requests sent files.
+        requests: what was asked, in order.
         errors: of the page's scripts.
     """
 
     page: Page
     hosts: set[str] = field(default_factory=set)
     uploads: int = 0
+    requests: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     def ask(self, route: Route, request: Request) -> None:
@@ -92,6 +110,7 @@ class Browser:
             route.continue_()
             return
         self.hosts.add(host)
+        self.requests.append(f"{request.method} {urlsplit(request.url).path}")
         self.uploads += "/upload?" in request.url and request.method == "POST"
         route.continue_() if host == "127.0.0.1" else route.abort()
 
@@ -135,6 +154,11 @@ def browsing(address: str, **settings: Any) -> Iterator[Browser]:
             page.goto(address)
             page.locator("#files button, input[type=password]").first.wait_for(timeout=PATIENCE)
             yield browser
+        except TimeoutError as error:
+            error.add_note(
+                f"The page asked: {', '.join(browser.requests[-20:])}. It showed:\n{page.inner_text('body')}"
+            )
+            raise
         finally:
             chromium.close()
 

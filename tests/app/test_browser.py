@@ -34,6 +34,8 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(not driver.CHROMIUM.exists(), reason="needs Debian's chromium"),
     pytest.mark.timeout(300),
+    # Of some 300 visits one was never answered, and nobody knows why: once more, with a new page, is allowed.
+    pytest.mark.flaky(reruns=1, only_rerun=["TimeoutError"]),
 ]
 
 JPEG, SLAB, DICOM = "colin27_ventricles.jpg", "colin27_slab.nii.gz", "mni152_ventricles.dcm"
@@ -73,6 +75,7 @@ FAINT = """() => {
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with driver.running(tmp_path_factory.mktemp("uploads")) as found:
         yield found
+        assert "Traceback" not in found.output(), found.output()
 
 
 @pytest.fixture

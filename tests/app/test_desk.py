@@ -140,6 +140,13 @@ def test_a_page_sees_nothing_of_another(desk: Desk) -> None:
     assert desk.repaint("another", **PAINT).said == _desk.FORGOTTEN
 
 
+def test_an_upload_without_files_is_said_to_be_one(desk: Desk) -> None:
+    _, view = drop(desk)
+    assert view.said == _desk.NOTHING
+    assert _desk.NOTHING in view.answer
+    assert len(desk.visits) == 0
+
+
 def test_too_much_is_said_and_leaves_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mriclassify._app._uploads.MOST_FILES", 1)
     _, view = drop(desk, a_png=png(), b_png=png())

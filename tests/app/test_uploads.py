@@ -76,6 +76,12 @@ def test_parts_of_a_broken_upload_are_deleted_and_whole_ones_are_not(tmp_path: P
     assert Path(file["path"]).exists()
 
 
+def test_the_folder_stays_when_its_last_part_is_deleted(tmp_path: Path) -> None:
+    (tmp_path / "tmpabc").write_bytes(b"half")
+    uploads.delete_parts(tmp_path)
+    assert tmp_path.is_dir()
+
+
 def test_only_what_is_old_is_swept(tmp_path: Path) -> None:
     old, young = Path(sent(tmp_path, "old", place="1")["path"]), Path(sent(tmp_path, "young", place="2")["path"])
     long_ago = time.time() - 100

@@ -22,6 +22,8 @@ FORGOTTEN = (
     "Drop it again."
 )
 
+NOTHING = "Nothing arrived. Drop the files again."
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
@@ -63,7 +65,10 @@ class Desk:
         try:
             scans = scans_of(take(files, self.folder))
         except ReadError as error:
-            yield View(said=str(error), answer=problem_html(str(error)))
+            yield _problem(str(error))
+            return
+        if not scans:
+            yield _problem(NOTHING)
             return
         answers: list[Answer] = []
         for number, scan in enumerate(scans, 1):
@@ -142,5 +147,9 @@ def _names(scans: Sequence[Scan]) -> list[str]:
     return [scan.name for scan in scans]
 
 
+def _problem(text: str) -> View:
+    return View(said=text, answer=problem_html(text))
+
+
 def _forgotten() -> View:
-    return View(said=FORGOTTEN, answer=problem_html(FORGOTTEN))
+    return _problem(FORGOTTEN)

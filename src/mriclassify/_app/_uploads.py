@@ -117,8 +117,9 @@ def delete(path: Path) -> None:
 def delete_parts(folder: Path) -> None:
     """Delete what uploads that broke off left behind, at a time when none is under way: whole ones have a folder."""
     for path in folder.iterdir():
-        if not path.is_dir():
-            delete(path)
+        # The folder itself stays, and so does one that another thread is about to delete.
+        with suppress(OSError):
+            path.unlink()
 
 
 def sweep(folder: Path, *, age: float) -> None:
