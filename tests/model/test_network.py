@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from mriclassify import DeviceError, OptionError
+from mriclassify._model import _inference
 from mriclassify._model._calibration import RANGE, Temperature
 from mriclassify._model._device import autocast, available_devices, choose_device
 from mriclassify._model._inference import infer, ready
@@ -78,6 +79,25 @@ def test_a_batch_too_large_for_the_memory_is_halved(caplog: pytest.LogCaptureFix
     expected = torch.cat([infer(model, image[None]).logits for image in images(7)])
     torch.testing.assert_close(infer(model, images(7)).logits, expected)
     assert "does not fit into the memory" in caplog.text
+
+
+def test_a_cpu_is_given_a_few_images_at_a_time_and_the_answers_keep_their_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts: list[int] = []
+
+    class Counting(nn.Module):
+        def forward(self, seen: torch.Tensor) -> torch.Tensor:
+            counts.append(len(seen))
+            return seen.mean(dim=(2, 3))
+
+    model = network(Counting())
+    monkeypatch.setattr(_inference, "CACHED", 3 * 32**2)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    expected = torch.cat([infer(model, image[None]).features for image in images(7)])
+    counts.clear()
+    torch.testing.assert_close(infer(model, images(7)).features, expected)
+    assert counts == [3, 3, 1]
 
 
 def test_an_image_too_large_for_the_memory_is_an_error() -> None:

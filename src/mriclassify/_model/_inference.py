@@ -1,6 +1,7 @@
 """Inference: the one place that switches a network to evaluation and turns gradients off."""
 
 import logging
+from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
@@ -20,12 +21,27 @@ def ready(network: AnyNetwork, device: torch.device) -> AnyNetwork:
     return network.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload,no-any-return]
 
 
+CACHED = 2 * 224**2
+"""Pixels that a core of a CPU computes at a time: the maps that a network makes of more do not fit into its cache, and
+going to memory for them takes twice as long as computing (MobileNetV2: two images of 224 pixels 19 ms each, 32 at a
+time 38 ms)."""
+
+
 @torch.inference_mode()
 def infer(network: Network | Ensemble, images: Images, *, precision: Precision = "fp32") -> Outputs:
     """Return the network's outputs for images (batch, 1, size, size), as float32 on the CPU.
 
-    `network` must come from `ready`. A batch that does not fit into the device's memory is halved until it does.
+    `network` must come from `ready`. A CPU is given a few images at a time, and a batch that does not fit into the
+    memory of another device is halved until it does.
     """
+    if network.mean.device.type != "cpu":
+        return _outputs(network, images, precision)
+    # Each core has a cache of its own.
+    count = max(1, CACHED * torch.get_num_threads() // (images.shape[-2] * images.shape[-1]))
+    return _joined([_outputs(network, part, precision) for part in images.split(count)])
+
+
+def _outputs(network: Network | Ensemble, images: Images, precision: Precision) -> Outputs:
     device = network.mean.device
     try:
         with autocast(device, precision):
@@ -41,7 +57,10 @@ def infer(network: Network | Ensemble, images: Images, *, precision: Precision =
     # Out here the error is gone, and with it what its traceback held: the activations that filled the memory.
     half = len(images) // 2
     log.warning("a batch of %d does not fit into the memory of %s: trying %d", len(images), device, half)
-    parts = [infer(network, part, precision=precision) for part in (images[:half], images[half:])]
+    return _joined([_outputs(network, part, precision) for part in (images[:half], images[half:])])
+
+
+def _joined(parts: Sequence[Outputs]) -> Outputs:
     lesions = [part.lesions for part in parts if part.lesions is not None]
     return Outputs(
         torch.cat([part.logits for part in parts]),
