@@ -38,7 +38,7 @@ def infer(network: Network | Ensemble, images: Images, *, precision: Precision =
         return _outputs(network, images, precision)
     # Each core has a cache of its own.
     count = max(1, CACHED * torch.get_num_threads() // (images.shape[-2] * images.shape[-1]))
-    return _joined([_outputs(network, part, precision) for part in images.split(count)])
+    return _joined([_outputs(network, part, precision) for part in torch.split(images, count)])
 
 
 def _outputs(network: Network | Ensemble, images: Images, precision: Precision) -> Outputs:
