@@ -16,7 +16,7 @@ from torch.nn import functional
 from mriclassify import Classifier, Dataset, Prediction, Record
 from mriclassify._data._dataset import targets
 from mriclassify._model._inference import infer
-from mriclassify._reading import read_slice
+from mriclassify._model._outputs import outputs_of
 from mriclassify._training._batches import Slices
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "training"))
@@ -136,14 +136,8 @@ def lgg_records(data: Path) -> list[Record]:
 
 def looked(clf: Classifier, records: Sequence[Record]) -> tuple[Floats, Floats | None]:
     """Return the features (n, d), and the lesion map's highest logit (n,) of networks that have a map."""
-    features, highest = [], []
-    for start in range(0, len(records), BATCH):
-        scans = [read_slice(record.path) for record in records[start : start + BATCH]]
-        outputs = infer(clf.bundle.network, torch.from_numpy(np.stack([clf.bundle.image(scan) for scan in scans])))
-        features.append(outputs.features.double().numpy())
-        if outputs.lesions is not None:
-            highest.append(outputs.lesions.flatten(1).amax(dim=1).double().numpy())
-    return np.concatenate(features), np.concatenate(highest) if highest else None
+    seen = outputs_of(clf.bundle, [record.path for record in records], batch_size=BATCH)
+    return seen.features.double().numpy(), None if seen.highest is None else seen.highest.double().numpy()
 
 
 def outlined(clf: Classifier, records: Sequence[Record]) -> tuple[Flags, Floats]:

@@ -24,7 +24,7 @@ def test_many_files_are_as_one_by_one_and_in_order(fitted: Classifier, paths: li
     torch.testing.assert_close(found.logits, torch.cat([one.logits for one in alone]), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(found.features, torch.cat([one.features for one in alone]), atol=1e-4, rtol=1e-4)
     assert found.features.shape == (5, bundle.network.features)
-    assert found.lesions is None
+    assert found.highest is None
 
 
 def test_each_batch_is_changed_once_and_in_order(fitted: Classifier, paths: list[Path]) -> None:

@@ -7,7 +7,7 @@ from mriclassify import Augmentation, Bundle, Classifier, Dataset, Preprocessing
 from mriclassify._data._dataset import targets
 from mriclassify._model._calibration import Temperature
 from mriclassify._model._outputs import outputs_of
-from mriclassify._training._calibrating import changing, fitted_temperature
+from mriclassify._training._calibrating import calibrated, changing
 
 
 @pytest.fixture(scope="module")
@@ -28,22 +28,22 @@ def drowned(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 def test_without_augmentation_it_is_the_temperature_of_the_slices_as_they_are(bundle: Bundle, held: Dataset) -> None:
     logits = outputs_of(bundle, [record.path for record in held]).logits
     expected = Temperature.fit(logits, targets(held, bundle.classes))
-    assert fitted_temperature(bundle, held, augment=None, seed=0) == expected
+    assert calibrated(bundle, held, augment=None, seed=0).temperature == expected
 
 
 def test_slices_that_are_changed_beyond_recognition_make_answers_less_sure(bundle: Bundle, held: Dataset) -> None:
-    alone = fitted_temperature(bundle, held, augment=None, seed=0)
-    assert fitted_temperature(bundle, held, augment=drowned, seed=0).value > 1.5 * alone.value
+    alone = calibrated(bundle, held, augment=None, seed=0).temperature
+    assert calibrated(bundle, held, augment=drowned, seed=0).temperature.value > 1.5 * alone.value
 
 
 def test_neither_the_order_of_the_slices_nor_chance_elsewhere_matters(bundle: Bundle, held: Dataset) -> None:
     state = torch.get_rng_state()
-    found = [fitted_temperature(bundle, held, augment=Augmentation(), seed=3) for _ in range(2)]
+    found = [calibrated(bundle, held, augment=Augmentation(), seed=3).temperature for _ in range(2)]
     assert found[0] == found[1]
     assert torch.equal(torch.get_rng_state(), state)
     turned = Dataset([*held][::-1])
-    assert fitted_temperature(bundle, turned, augment=None, seed=0).value == pytest.approx(
-        fitted_temperature(bundle, held, augment=None, seed=0).value, rel=1e-3
+    assert calibrated(bundle, turned, augment=None, seed=0).temperature.value == pytest.approx(
+        calibrated(bundle, held, augment=None, seed=0).temperature.value, rel=1e-3
     )
 
 
@@ -61,5 +61,5 @@ def test_a_fit_is_calibrated_with_its_own_augmentation(
     clf = Classifier("small_cnn", preprocessing=Preprocessing(size=32), device="cpu")
     options = TrainingOptions(epochs=1, batch_size=8, precision="fp32", augmentation=augment)
     clf.fit(parts[0], validation=parts[1], options=options)
-    expected = fitted_temperature(clf.bundle, parts[1], augment=augment, seed=options.seed)
-    assert clf.bundle.temperature == expected
+    expected = calibrated(clf.bundle, parts[1], augment=augment, seed=options.seed)
+    assert clf.bundle.temperature == expected.temperature

@@ -170,6 +170,11 @@ def test_tensors_that_do_not_fit_are_named(saved: Path, change: Change, message:
         (put("offsets", [[0], [0], [0], [0]]), "offsets must be numbers"),
         (put("offsets", [True, False, False, False]), "offsets must be numbers"),
         (put("offsets", [0, 0, 0, float("inf")]), "offsets"),
+        (put("consensus", [0.5]), "consensus can't be"),
+        (put("consensus", {}), "model.safetensors"),
+        (put("consensus", {"healthy": 2, "head": "a", "lesion_map": 1, "shift": 0}), "finite weights"),
+        (put("consensus", {"healthy": True, "head": 1, "lesion_map": 1, "shift": 0}), "index of a class"),
+        (put("consensus", {"healthy": 2, "head": 1, "lesion_map": 1, "shift": 0}), "no lesion map"),
         (put("conformal", []), "conformal can't be"),
         (put("conformal", {}), "true and sizes"),
         (put("conformal", {"true": [["a"]] * 4, "sizes": [[1]] * 4}), "must be numbers"),
@@ -202,7 +207,7 @@ def test_a_file_from_before_there_were_rejections_is_loaded_without_checks(
     saved: Path, fitted: Classifier, parts: tuple[Dataset, Dataset]
 ) -> None:
     def older(header: Header) -> None:
-        for key in ("members", "offsets", "thresholds", "conformal", "risk_coverage", "lesions"):
+        for key in ("members", "offsets", "thresholds", "conformal", "risk_coverage", "lesions", "consensus"):
             del header[key]
         header["uncertain_below"] = 0.7
 
@@ -276,7 +281,7 @@ def test_a_file_cut_off_anywhere_is_refused(saved: Path, kept: int) -> None:
 
 
 MEANT = [
-    *(("conformal", None), ("risk_coverage", None), ("offsets", []), ("members", [])),
+    *(("consensus", None), ("conformal", None), ("risk_coverage", None), ("offsets", []), ("members", [])),
     *(("appearance", None), ("unfamiliar_above", None), ("unfamiliar_above", 10**30)),
 ]
 """Entries and values that say that there is nothing of the kind, or no limit."""

@@ -10,7 +10,6 @@ from mriclassify._explaining._explanation import Explanation
 from mriclassify._explaining._methods import DEFAULT_METHOD, heat_map, method_of
 from mriclassify._explaining._region import region_of
 from mriclassify._model._bundle import Bundle
-from mriclassify._model._inference import infer
 from mriclassify._reading import Source, name_of, read_slice
 from mriclassify._shapes import LesionLogits
 
@@ -52,7 +51,7 @@ def explain(
         raise OptionError(f"{bundle.name} knows no class {label!r}; it knows: {', '.join(bundle.classes)}")
     scan, name = read_slice(source, axis=axis, index=index, allow_url=allow_url), name_of(source)
     images = torch.from_numpy(bundle.image(scan))[None]  # (1, 1, size, size)
-    outputs = infer(bundle.network, images)
+    outputs = bundle.ask(images)
     (prediction,) = bundle.decide(
         outputs, sources=[name], notes=[scan.notes], objections=[bundle.objections(scan)], device=str(device)
     )

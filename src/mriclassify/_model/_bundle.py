@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from mriclassify._data._preprocessing import Preprocessing
 from mriclassify._errors import CalibrationError, OptionError
 from mriclassify._model._calibration import Temperature
+from mriclassify._model._consensus import Consensus, highest_of
 from mriclassify._model._ensemble import Ensemble
+from mriclassify._model._inference import infer
 from mriclassify._model._network import Network, Outputs
 from mriclassify._model._prediction import Prediction
 from mriclassify._model._provenance import Provenance
 from mriclassify._reading import Slice
-from mriclassify._shapes import Logits, Probabilities
+from mriclassify._shapes import Images, Logits, Probabilities
 from mriclassify._trust._appearance import measure, objections
 from mriclassify._trust._conformal import Conformal
 from mriclassify._trust._familiarity import Familiarity
@@ -34,6 +36,7 @@ class Bundle:
         classes: in the order of the logits.
         network: of random weights until it is fitted or loaded.
         preprocessing: what is done to each slice.
+        consensus: what the lesion map has to say on whether there is a tumour; None leaves that to the class head.
         temperature: turns logits into probabilities.
         offsets: added to the logits after the temperature, one for each class: what `recalibrate` found; else zeros.
         thresholds: when an answer is uncertain, and a slice rejected.
@@ -50,6 +53,7 @@ class Bundle:
     classes: tuple[str, ...]
     network: Network | Ensemble
     preprocessing: Preprocessing
+    consensus: Consensus | None = None
     temperature: Temperature = field(default_factory=Temperature)
     offsets: tuple[float, ...] = ()
     thresholds: Thresholds = field(default_factory=Thresholds)
@@ -67,6 +71,12 @@ class Bundle:
             object.__setattr__(self, "offsets", (0.0,) * len(self.classes))
         if len(self.offsets) != len(self.classes) or not np.isfinite(self.offsets).all():
             raise OptionError(f"offsets must be a number for each of {len(self.classes)} classes, not {self.offsets}")
+        if self.consensus is not None and (
+            self.consensus.healthy >= len(self.classes) or self.network.lesion_head is None
+        ):
+            raise OptionError(
+                f"{self.name} has no lesion map, or no class of index {self.consensus.healthy}, to agree on"
+            )
         if self.familiarity is None and self.thresholds.unfamiliar_above < math.inf:
             raise CalibrationError(
                 f"{self.name} holds no statistics of its training slices, so that it can't tell unfamiliar ones: leave "
@@ -85,8 +95,18 @@ class Bundle:
         """Return what the network sees of a slice: (1, size, size), 0..1.5."""
         return self.preprocessing(scan.pixels, window=scan.window)
 
+    def ask(self, images: Images) -> Outputs:
+        """Return what the network says of images (batch, 1, size, size), the lesion map's say in the logits.
+
+        The network must come from `ready`.
+        """
+        outputs = infer(self.network, images)
+        if self.consensus is None or outputs.lesions is None:
+            return outputs
+        return outputs._replace(logits=self.consensus(outputs.logits, highest_of(outputs.lesions)))
+
     def probabilities(self, logits: Logits) -> Probabilities:
-        """Return calibrated probabilities (n, classes) as float64; each row sums to 1."""
+        """Return calibrated probabilities (n, classes) as float64, each row sums to 1, of logits from `ask`."""
         return self.temperature(logits, offsets=self.offsets)
 
     def objections(self, scan: Slice) -> tuple[str, ...]:
@@ -122,7 +142,7 @@ class Bundle:
         """Return the answers for a batch: calibration, then the rules on when to trust them.
 
         Args:
-            outputs: of the network.
+            outputs: from `ask`.
             sources: names of the slices.
             notes: what their files say against an answer: it is then uncertain.
             objections: what their pixels say against one: they are then rejected.

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from mriclassify._errors import OptionError, ReadError
 from mriclassify._model._bundle import Bundle
-from mriclassify._model._inference import infer
 from mriclassify._model._prediction import Prediction
 from mriclassify._reading import Source, name_of, read_slice
 from mriclassify._threads import batched, ordered_map, worker_count
@@ -98,7 +97,7 @@ def answer(items: Sequence[Readable | Prediction], bundle: Bundle, *, device: to
         return [item for item in items if isinstance(item, Prediction)]
     images = torch.from_numpy(np.stack([item.image for item in readable]))
     decided = bundle.decide(
-        infer(bundle.network, images),
+        bundle.ask(images),
         sources=[item.source for item in readable],
         notes=[item.notes for item in readable],
         objections=[item.objections for item in readable],

@@ -15,7 +15,6 @@ from PIL import Image
 from mriclassify._data._preprocessing import TISSUE
 from mriclassify._errors import PixelError, ReadError
 from mriclassify._model._bundle import Bundle
-from mriclassify._model._inference import infer
 from mriclassify._model._pooling import LEAST, pool, shows_brain
 from mriclassify._model._prediction import Status
 from mriclassify._reading import Study
@@ -161,7 +160,7 @@ def answer_study(
         failed |= {k: item for k, item in zip(numbers, items, strict=True) if isinstance(item, str)}
         if good:
             images = torch.from_numpy(np.stack([item.image for item in good.values()]))
-            outputs = infer(bundle.network, images)
+            outputs = bundle.ask(images)
             logits.append(outputs.logits)
             unlike = bundle.unfamiliar(outputs)
             against += [(*item.objections, *far) for item, far in zip(good.values(), unlike, strict=True)]

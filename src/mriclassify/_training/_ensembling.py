@@ -14,7 +14,7 @@ from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._inference import ready
 from mriclassify._model._network import Network
 from mriclassify._model._provenance import Provenance
-from mriclassify._training._calibrating import fitted_temperature
+from mriclassify._training._calibrating import calibrated
 from mriclassify._training._trusting import with_trust
 
 
@@ -27,7 +27,7 @@ def ensembled(
         bundles: of the same classes; the finest one's preprocessing is taken.
         kept: the slices that all were trained on.
         held: validation slices that none was trained on, for temperature, thresholds and scores.
-        augment: of the training, for the temperature and the statistics.
+        augment: of the training, for calibration and the statistics.
         seed: of the augmentation.
 
     Raises:
@@ -52,8 +52,8 @@ def ensembled(
         preprocessing=first.preprocessing,
         provenance=_provenance([bundle.provenance for bundle in bundles]),
     )
-    temperature = fitted_temperature(together, held, augment=augment, seed=seed)
-    return with_trust(together.with_changes(temperature=temperature), kept, held, augment=augment, seed=seed)
+    together = calibrated(together, held, augment=augment, seed=seed)
+    return with_trust(together, kept, held, augment=augment, seed=seed)
 
 
 def _single(bundle: Bundle, first: Bundle) -> Network:

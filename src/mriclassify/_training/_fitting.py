@@ -22,7 +22,7 @@ from mriclassify._model._provenance import Provenance, fingerprints, group_hashe
 from mriclassify._reading import read_slice
 from mriclassify._threads import ordered_map, worker_count
 from mriclassify._training._batches import Slices
-from mriclassify._training._calibrating import fitted_temperature
+from mriclassify._training._calibrating import HEALTHY, calibrated
 from mriclassify._training._history import History
 from mriclassify._training._loop import OnEpoch, train
 from mriclassify._training._options import TrainingOptions
@@ -32,8 +32,6 @@ from mriclassify._version import __version__
 log = logging.getLogger("mriclassify")
 
 VALIDATION_SHARE = 0.15
-HEALTHY = "notumor"
-"""The class whose slices have no lesion, though nobody outlines that."""
 
 
 def fit_bundle(
@@ -97,7 +95,7 @@ def fit_bundle(
         provenance=provenance,
     )
     augment, seed = options.augmentation, options.seed
-    bundle = bundle.with_changes(temperature=fitted_temperature(bundle, held, augment=augment, seed=seed))
+    bundle = calibrated(bundle, held, augment=augment, seed=seed)
     return with_trust(bundle, kept, held, augment=augment, seed=seed), history
 
 

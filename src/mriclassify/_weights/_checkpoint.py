@@ -18,6 +18,7 @@ from mriclassify._errors import CheckpointError, MriClassifyError, OptionError
 from mriclassify._model._backbones import build_backbone
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._calibration import Temperature
+from mriclassify._model._consensus import Consensus
 from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._network import Network
 from mriclassify._model._parameters import load_strictly
@@ -44,6 +45,7 @@ KINDS: Mapping[str, type | tuple[type, ...]] = {
     "members": list,
     "classes": list,
     "preprocessing": dict,
+    "consensus": (dict, NoneType),
     "temperature": (int, float),
     "offsets": list,
     "thresholds": dict,
@@ -99,8 +101,9 @@ def load_bundle(path: str | os.PathLike[str], *, backbone: nn.Module | None = No
 def _completed(header: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the header with what files from before there were lesion heads and rejections do not say."""
     before = {"uncertain_below": header.get("uncertain_below"), "unfamiliar_above": None, "appearance": None}
-    missing = {
+    missing: dict[str, Any] = {
         "lesions": False,
+        "consensus": None,
         "members": [],
         "offsets": [],
         "thresholds": before,
@@ -132,6 +135,7 @@ def _header(bundle: Bundle) -> dict[str, Any]:
         "members": _members(bundle),
         "classes": list(bundle.classes),
         "preprocessing": asdict(bundle.preprocessing),
+        "consensus": bundle.consensus.to_dict() if bundle.consensus else None,
         "temperature": bundle.temperature.value,
         "offsets": list(bundle.offsets),
         "thresholds": bundle.thresholds.to_dict(),
@@ -220,6 +224,7 @@ def _empty_bundle(header: Mapping[str, Any], file: Path, familiar: Tensors, *, b
         classes=classes,
         network=network,
         preprocessing=preprocessing,
+        consensus=Consensus.from_dict(header["consensus"]) if header["consensus"] is not None else None,
         temperature=Temperature(header["temperature"]),
         offsets=tuple(header["offsets"]),
         thresholds=Thresholds.from_dict(header["thresholds"]),
