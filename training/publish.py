@@ -60,10 +60,10 @@ TOLERANCE = 0.005
 
 LOOKED = """Fold 0, `external_lgg` and `not_brain_mri` trained nothing, and no number was fitted to them; but they were
 looked at while the recipe was made. That crops, fading, cooling and artefacts were kept, and of the epochs the last and
-not the one that is best on validation, that the temperature is fitted to changed slices too, which features the
-distance is made of, and that one validation slice in a hundred is rejected, was decided with their figures in view. Of
-two networks, of 192 and of 224 px, the one with the smaller validation loss became the default. On sets that nobody has
-looked at, figures may be lower."""
+not the one that is best on validation, that the temperature is fitted to changed slices too, that the lesion map has
+half of the say in whether there is a tumour, which features the distance is made of, and that one validation slice in
+two hundred is rejected, was decided with their figures in view. Of the networks that were trained, the one with the
+smaller validation loss became the default. On sets that nobody has looked at, figures may be lower."""
 """What a card owes its readers about the sets that it reports on."""
 
 KEPT = {
