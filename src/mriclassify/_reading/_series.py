@@ -9,6 +9,7 @@ References: DICOM PS3.3 C.7.3.1 (series), C.7.6.2 (image plane), C.7.6.16.2 (its
 from dataclasses import dataclass, field
 
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 
 from mriclassify._errors import DamagedFileError, ReadError, TooMuchError, UnsupportedFormatError
 from mriclassify._reading._dicom import DICOM_ERRORS, frames, parse
@@ -21,6 +22,7 @@ from mriclassify._reading._sources import head_of
 from mriclassify._reading._suspicion import is_mr
 
 _ELEMENTS = [
+    "SOPClassUID",
     "Modality",
     "SeriesInstanceUID",
     "InstanceNumber",
@@ -141,10 +143,18 @@ def _survey(shelf: Shelf, number: int, most: int) -> tuple[str, list[Spot]] | st
         with damaged(name, "DICOM", private=True, also=DICOM_ERRORS), quiet():
             header = parse(stream, name, _ELEMENTS, pixels=False)
             count = frames(header) if "Rows" in header else 0
+            if not count and _is_image(header):
+                raise DamagedFileError(f"{name} is a DICOM image that was cut off before its pixels: copy it again.")
             if count > most:
                 raise DamagedFileError(f"{name} claims {count:,} frames, more than the {most:,} that are read.")
             spots = [_spot(header, number, frame, alone=count == 1) for frame in range(count)]
             return str(header.get("SeriesInstanceUID") or ""), spots
+
+
+def _is_image(header: Dataset) -> bool:
+    """Whether a file says that it holds an image, and no report or index (PS3.4 B.5)."""
+    meta = getattr(header, "file_meta", Dataset())
+    return "Image Storage" in UID(str(header.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID") or "")).name
 
 
 def _spot(header: Dataset, number: int, frame: int, *, alone: bool) -> Spot:
