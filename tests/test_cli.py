@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from mriclassify import Classifier, MissingFileError, __version__, list_weights
-from mriclassify._cli import EXAMPLES, main
+from mriclassify._cli import COMMANDS, main
 
 CLASSES = ["glioma", "meningioma", "notumor", "pituitary"]
 COLUMNS = ["source", "label", "confidence", *CLASSES, "status", "reasons", "model", "device"]
@@ -64,7 +64,7 @@ def test_help_shows_examples_and_imports_nothing_heavy() -> None:
     script = f"""
 import contextlib, io, sys
 from mriclassify._cli import main
-for arguments in (["--help"], ["--version"], *([name, "--help"] for name in {list(EXAMPLES)})):
+for arguments in (["--help"], ["--version"], *([name, "--help"] for name in {[command.name for command in COMMANDS]})):
     text = io.StringIO()
     with contextlib.redirect_stdout(text):
         try:
@@ -86,7 +86,7 @@ def test_every_command_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     listed = capsys.readouterr().out
-    assert all(f"\n    {name} " in listed for name in EXAMPLES)
+    assert all(f"\n    {command.name} " in listed and command.examples for command in COMMANDS)
 
 
 def test_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

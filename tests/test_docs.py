@@ -80,9 +80,7 @@ def test_the_page_of_errors_says_what_to_do_about_each() -> None:
 
 def commands() -> dict[str, set[str]]:
     """Return the commands of the parser, each with its long options."""
-    (choices,) = [
-        action.choices for action in _cli._parser()._actions if isinstance(action, argparse._SubParsersAction)
-    ]
+    (choices,) = [action.choices for action in _cli.parser()._actions if isinstance(action, argparse._SubParsersAction)]
     return {
         name: {text for action in parser._actions for text in action.option_strings if text.startswith("--")}
         for name, parser in choices.items()
