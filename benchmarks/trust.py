@@ -160,6 +160,7 @@ def _header(clf: Classifier, weights: str | Path, *, fold: str, quick: bool) -> 
             "lesion_head": bundle.network.lesion_head is not None,
             "classes": list(bundle.classes),
             "size": bundle.preprocessing.size,
+            "consensus": bundle.consensus.to_dict() if bundle.consensus else None,
             "temperature": round(bundle.temperature.value, 4),
             "offsets": list(bundle.offsets),
             "thresholds": thresholds(clf),

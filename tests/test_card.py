@@ -47,6 +47,7 @@ def results() -> dict[str, Any]:
             "lesion_head": True,
             "classes": CLASSES,
             "size": 192,
+            "consensus": {"healthy": 2, "head": 0.5, "lesion_map": 0.25, "shift": -0.75},
             "temperature": 0.9,
             "created": "2026-11-21",
             "thresholds": {"uncertain_below": 0.6},
@@ -60,6 +61,7 @@ def results() -> dict[str, Any]:
             "options": {"epochs": 3, "augmentation": {"gamma": 0.4}},
             "looked": "Nobody looked.",
             "cooling": {"epochs": 1, "augmentation": {"gamma": 0.4}},
+            "beside": [],
             "data": "Slices.",
         },
         "fold": {

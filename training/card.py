@@ -382,10 +382,30 @@ def _training(weights: Results, training: Results) -> str:
         [
             f"{training['start']} {weights['size']} px:",
             rows(("option", "training", "cooling, after it"), *options),
-            f"Temperature {weights['temperature']:.3f}, on the validation part. Versions: {versions}.",
+            *_beside(training["beside"]),
+            f"{_consensus(weights['consensus'])}Temperature {weights['temperature']:.3f}. Both are fitted to the "
+            f"validation part. Versions: {versions}.",
             "Thresholds of the answers, which a user may change:",
             rows(("threshold", "value"), *numbers),
         ]
+    )
+
+
+def _beside(others: Sequence[Results]) -> list[str]:
+    """Return what is said of the networks that answer together with the one in the table."""
+    if not others:
+        return []
+    lines = [f"* {'; '.join(f'{name}: {_setting(value)}' for name, value in other.items())}" for other in others]
+    return ["That is the first network, the default's. What answers beside it differs in:", "\n".join(lines)]
+
+
+def _consensus(consensus: Results | None) -> str:
+    """Return how class head and lesion map go together."""
+    if consensus is None:
+        return "Whether there is a tumour, the class head says alone. "
+    return (
+        f"Log-odds of a tumour: {consensus['head']:.3f} times the class head's, {consensus['lesion_map']:+.3f} times "
+        f"the lesion map's highest logit, {consensus['shift']:+.3f}. "
     )
 
 
