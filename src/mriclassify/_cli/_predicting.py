@@ -35,7 +35,7 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
         "--report",
         type=Path,
         metavar="DIR",
-        help="also write a page with the answers, scans and maps; takes about four times as long",
+        help="also write a page with the answers, scans and maps; takes about six times as long",
     )
     parser.add_argument(
         "--anonymize",

@@ -37,7 +37,7 @@ def save_gallery(
 ) -> Generator[Prediction, None, None]:
     """Yield an answer for each slice, in order, while a page of them grows; it is there when all have been taken.
 
-    Each slice is explained, which takes about four times as long as to predict it. Pictures are written as answers
+    Each slice is explained, which takes about six times as long as to predict it. Pictures are written as answers
     come, so that memory grows by a few lines of text a slice. If the iterator is closed before its end nothing is left.
 
     Args:
