@@ -9,6 +9,9 @@ from mriclassify._errors import ClassMismatchError, OptionError
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 """The classes of the bundled weights, in the order of their outputs."""
 
+NO_TUMOUR = "notumor"
+"""The class of slices that show no tumour: they have no lesion, though nobody outlines that."""
+
 Classes: TypeAlias = Sequence[str] | Mapping[str, str] | None
 """What `classes=` takes: labels to keep as they are, a mapping name -> label, or None (known aliases)."""
 

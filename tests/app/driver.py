@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,9 +61,8 @@ def running(folder: Path, *arguments: str, **environment: str) -> Iterator[App]:
     with tempfile.NamedTemporaryFile("r", prefix="mriclassify-app-", suffix=".log") as log:
         with Path(log.name).open("w") as output:
             process = subprocess.Popen(command, env=surroundings, stdout=output, stderr=subprocess.STDOUT)
-        app = App("", folder, Path(log.name))
         try:
-            yield replace(app, address=_address(process, app))
+            yield App(_address(process, Path(log.name)), folder, Path(log.name))
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -74,15 +73,15 @@ def running(folder: Path, *arguments: str, **environment: str) -> Iterator[App]:
                 raise
 
 
-def _address(process: "subprocess.Popen[bytes]", app: App) -> str:
-    """Wait for the line that tells the page's address, and return it."""
+def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
+    """Wait for the line in the log that tells the page's address, and return it."""
     ended = time.monotonic() + PATIENCE / 1000
     while process.poll() is None and time.monotonic() < ended:
-        for line in app.output().splitlines():
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("mriclassify app: ") and line.endswith("ends it)"):
                 return line.split()[2]
         time.sleep(0.1)
-    raise RuntimeError(f"the page did not start: {app.output()}")
+    raise RuntimeError(f"the page did not start: {log.read_text(encoding='utf-8', errors='replace')}")
 
 
 @dataclass

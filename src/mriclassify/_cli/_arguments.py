@@ -6,12 +6,22 @@ import argparse
 def classifier_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what chooses a classifier, and where it computes."""
     parser.add_argument("--weights", default="default", metavar="NAME|FILE", help="default: %(default)s")
+    device_argument(parser)
+
+
+def device_argument(parser: argparse.ArgumentParser) -> None:
+    """Add where is computed."""
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps; default: %(default)s")
 
 
 def model_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what chooses a classifier, and how many slices it answers at once."""
     classifier_arguments(parser)
+    batch_argument(parser)
+
+
+def batch_argument(parser: argparse.ArgumentParser) -> None:
+    """Add how many slices go through a network at once."""
     parser.add_argument("--batch-size", type=positive, default=32, metavar="N", help="default: %(default)s")
 
 
@@ -21,6 +31,11 @@ def slice_arguments(parser: argparse.ArgumentParser) -> None:
         "--axis", type=int, choices=(0, 1, 2), default=2, help="of a volume: 0 sagittal, 1 coronal, 2 axial"
     )
     parser.add_argument("--slice", type=int, metavar="N", help="of a volume along the axis; default: the middle one")
+
+
+def url_argument(parser: argparse.ArgumentParser) -> None:
+    """Add whether scans may be fetched."""
+    parser.add_argument("--allow-url", action="store_true", help="fetch a SCAN that begins with http:// or https://")
 
 
 def positive(text: str) -> int:

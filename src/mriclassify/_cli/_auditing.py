@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 
 from mriclassify._cli._arguments import positive
 from mriclassify._cli._command import DONE, SOME_FAILED, Command
-from mriclassify._cli._datasets import dataset, group_arguments
+from mriclassify._cli._datasets import data_argument, dataset, group_arguments
 
 if TYPE_CHECKING:
     from mriclassify import Classifier
 
 
 def _audit_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "data", metavar="FOLDER|CSV", help="class folders, or a table with columns path, label[, group, split]"
-    )
+    data_argument(parser, columns="path, label[, group, split]")
     group_arguments(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="write audit.html, audit.json and audit.txt")
     parser.add_argument("--json", action="store_true", help="print the audit as JSON")

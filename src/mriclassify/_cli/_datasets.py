@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from mriclassify._data._dataset import Dataset
 
 
+def data_argument(parser: argparse.ArgumentParser, *, columns: str) -> None:
+    """Add the dataset itself; `columns` are those that its table may have."""
+    parser.add_argument("data", metavar="FOLDER|CSV", help=f"class folders, or a table with columns {columns}")
+
+
 def group_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what tells the patients of a dataset apart."""
     parser.add_argument(

@@ -7,14 +7,12 @@ from pathlib import Path
 
 from mriclassify._cli._arguments import count, model_arguments
 from mriclassify._cli._command import DONE, SOME_FAILED, Command
-from mriclassify._cli._datasets import dataset, group_arguments
+from mriclassify._cli._datasets import data_argument, dataset, group_arguments
 from mriclassify._errors import OptionError
 
 
 def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "data", metavar="FOLDER|CSV", help="class folders, or a table with columns path, label[, group]"
-    )
+    data_argument(parser, columns="path, label[, group]")
     model_arguments(parser)
     group_arguments(parser)
     parser.add_argument(

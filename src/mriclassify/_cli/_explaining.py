@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from mriclassify._cli._arguments import classifier_arguments, slice_arguments
+from mriclassify._cli._arguments import classifier_arguments, slice_arguments, url_argument
 from mriclassify._cli._command import DONE, Command
 from mriclassify._notice import NOTICE
 
@@ -24,7 +24,7 @@ def _explain_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--show", choices=("heat", "lesion"), default="heat", help="which map; default: %(default)s")
     slice_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print the answer and the region as JSON")
-    parser.add_argument("--allow-url", action="store_true", help="fetch a SCAN that begins with http:// or https://")
+    url_argument(parser)
 
 
 def _explain(options: argparse.Namespace) -> int:

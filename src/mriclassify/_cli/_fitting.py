@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mriclassify._cli._arguments import positive
+from mriclassify._cli._arguments import batch_argument, device_argument, positive
 from mriclassify._cli._command import DONE, Command
-from mriclassify._cli._datasets import dataset, group_arguments
+from mriclassify._cli._datasets import data_argument, dataset, group_arguments
 from mriclassify._errors import OutputError, SplitError
 from mriclassify._output import whole_file
 
@@ -15,20 +15,18 @@ if TYPE_CHECKING:
 
 
 def _fit_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "data", metavar="FOLDER|CSV", help="class folders, or a table with columns path, label[, group]"
-    )
+    data_argument(parser, columns="path, label[, group]")
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="where the model goes (.safetensors)")
     parser.add_argument("--backbone", default="mobilenet_v2", metavar="NAME", help="default: %(default)s")
     parser.add_argument("--pretrained", default="imagenet", metavar="imagenet|none|FILE", help="default: %(default)s")
     parser.add_argument("--validation", type=Path, metavar="FOLDER|CSV", help="default: 15 %% of the data, by patient")
     parser.add_argument("--epochs", type=positive, default=20, metavar="N", help="default: %(default)s")
-    parser.add_argument("--batch-size", type=positive, default=32, metavar="N", help="default: %(default)s")
+    batch_argument(parser)
     parser.add_argument("--learning-rate", type=float, default=5e-4, metavar="RATE", help="default: %(default)s")
     parser.add_argument("--patience", type=positive, metavar="N", help="stop after N epochs without progress")
     parser.add_argument("--size", type=positive, metavar="PIXELS", help="side of the images; default: the backbone's")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps; default: %(default)s")
+    device_argument(parser)
     parser.add_argument("--run", type=Path, metavar="DIR", help="keep the state there, and go on from it after a crash")
     group_arguments(parser)
     parser.add_argument(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mriclassify._answers import answered, columns_of, write_answers
-from mriclassify._cli._arguments import model_arguments, slice_arguments
+from mriclassify._cli._arguments import model_arguments, slice_arguments, url_argument
 from mriclassify._cli._command import DONE, SOME_FAILED, Command
 from mriclassify._errors import OptionError, ReadError
 from mriclassify._notice import NOTICE
@@ -42,7 +42,7 @@ def _predict_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="hash the names of files in --report DIR; what is printed, and --csv FILE, keep them",
     )
-    parser.add_argument("--allow-url", action="store_true", help="fetch a SCAN that begins with http:// or https://")
+    url_argument(parser)
 
 
 def _shard(text: str) -> tuple[int, int]:

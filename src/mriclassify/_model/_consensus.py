@@ -77,15 +77,14 @@ class Consensus:
         tumour = targets != healthy
         if tumour.all() or not tumour.any():
             return None
-        slope, offset = _platt((_others(logits, healthy) - logits[:, healthy]).double().numpy(), tumour)
-        map_slope, map_offset = _platt(highest.double().numpy(), tumour)
+        slope, offset = _platt(_odds(logits, healthy), tumour)
+        map_slope, map_offset = _platt(highest, tumour)
         if not (slope > 0 and map_slope > 0):
             return None
         # The map's word, put as the number of the head that says the same.
         shift = share * (map_offset - offset) / slope
         mean = cls(healthy=healthy, head=1 - share, lesion_map=share * map_slope / slope, shift=shift)
-        agreed = mean(logits, highest)
-        slope, offset = _platt((_others(agreed, healthy) - agreed[:, healthy]).double().numpy(), tumour)
+        slope, offset = _platt(_odds(mean(logits, highest), healthy), tumour)
         return replace(mean, shift=shift + offset / slope)
 
     def to_dict(self) -> dict[str, Any]:
@@ -109,7 +108,12 @@ def _others(logits: Logits, healthy: int) -> torch.Tensor:
     return logits[:, rest].logsumexp(dim=1)
 
 
-def _platt(values: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[float, float]:
+def _odds(logits: Logits, healthy: int) -> torch.Tensor:
+    """Return the log-odds of a tumour: (n,)."""
+    return _others(logits, healthy) - logits[:, healthy]
+
+
+def _platt(values: torch.Tensor, positive: NDArray[np.bool_]) -> tuple[float, float]:
     """Return slope and offset of the log-odds of `positive` (n,) as a linear function of `values` (n,).
 
     Each target is believed a little less than wholly, as Platt's are: else values that part the slices without a
@@ -121,5 +125,7 @@ def _platt(values: NDArray[np.float64], positive: NDArray[np.bool_]) -> tuple[fl
     sure, unsure = (count + 0.5) / (count + 1), 0.5 / (count + 1)
     weights = np.concatenate([np.full(count, sure), np.full(count, unsure)])
     model = LogisticRegression(C=1e6, tol=1e-8, max_iter=1000)
-    model.fit(np.tile(values, 2)[:, None], np.concatenate([positive, ~positive]), sample_weight=weights)
+    model.fit(
+        np.tile(values.double().numpy(), 2)[:, None], np.concatenate([positive, ~positive]), sample_weight=weights
+    )
     return float(model.coef_[0, 0]), float(model.intercept_[0])

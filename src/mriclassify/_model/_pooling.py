@@ -19,9 +19,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mriclassify._labels import NO_TUMOUR
 from mriclassify._shapes import Probabilities
 
-NO_TUMOUR = "notumor"
 NEIGHBOURS = 1
 """Slices on each side over which evidence is averaged."""
 SHARE, LEAST = 0.1, 3

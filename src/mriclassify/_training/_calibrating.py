@@ -7,14 +7,12 @@ import torch
 
 from mriclassify._data._augmentation import Augment
 from mriclassify._data._dataset import Dataset, targets
+from mriclassify._labels import NO_TUMOUR
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._calibration import Temperature
 from mriclassify._model._consensus import Consensus
 from mriclassify._model._outputs import outputs_of
 from mriclassify._shapes import Images
-
-HEALTHY = "notumor"
-"""The class whose slices have no lesion, though nobody outlines that."""
 
 
 def calibrated(bundle: Bundle, held: Dataset, *, augment: Augment | None, seed: int) -> Bundle:
@@ -40,16 +38,13 @@ def calibrated(bundle: Bundle, held: Dataset, *, augment: Augment | None, seed: 
     seen = [outputs_of(raw, paths)]
     if augment is not None:
         seen.append(outputs_of(raw, paths, change=changing(augment, seed)))
-    consensus = None
-    if seen[0].highest is not None and HEALTHY in bundle.classes:
-        healthy = bundle.classes.index(HEALTHY)
-        consensus = Consensus.fit(seen[0].logits, seen[0].highest, truth, healthy=healthy)
-    logits = [
-        part.logits if consensus is None or part.highest is None else consensus(part.logits, part.highest)
-        for part in seen
-    ]
-    temperature = Temperature.fit(torch.cat(logits), np.tile(truth, len(seen)))
-    return bundle.with_changes(consensus=consensus, temperature=temperature)
+    logits, consensus = torch.cat([part.logits for part in seen]), None
+    heights = [part.highest for part in seen if part.highest is not None]
+    if heights and NO_TUMOUR in bundle.classes:
+        healthy = bundle.classes.index(NO_TUMOUR)
+        consensus = Consensus.fit(seen[0].logits, heights[0], truth, healthy=healthy)
+        logits = consensus(logits, torch.cat(heights)) if consensus else logits
+    return bundle.with_changes(consensus=consensus, temperature=Temperature.fit(logits, np.tile(truth, len(seen))))
 
 
 def changing(augment: Augment, seed: int) -> "partial[Images]":

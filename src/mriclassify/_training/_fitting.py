@@ -14,6 +14,7 @@ import torch
 from mriclassify._data._dataset import Dataset, targets
 from mriclassify._data._preprocessing import Preprocessing
 from mriclassify._errors import ClassMismatchError, DatasetError, TrainingError
+from mriclassify._labels import NO_TUMOUR
 from mriclassify._model._blueprint import Blueprint
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._ensemble import Ensemble
@@ -22,7 +23,7 @@ from mriclassify._model._provenance import Provenance, fingerprints, group_hashe
 from mriclassify._reading import read_slice
 from mriclassify._threads import ordered_map, worker_count
 from mriclassify._training._batches import Slices
-from mriclassify._training._calibrating import HEALTHY, calibrated
+from mriclassify._training._calibrating import calibrated
 from mriclassify._training._history import History
 from mriclassify._training._loop import OnEpoch, train
 from mriclassify._training._options import TrainingOptions
@@ -182,7 +183,7 @@ def _slices(data: Dataset, classes: Sequence[str], preprocessing: Preprocessing,
         targets=targets(data, classes),
         preprocessing=preprocessing,
         masks=[record.mask for record in data] if masks else None,
-        healthy=classes.index(HEALTHY) if HEALTHY in classes else None,
+        healthy=classes.index(NO_TUMOUR) if NO_TUMOUR in classes else None,
         classes=classes,
     )
 

@@ -6,14 +6,13 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from mriclassify._data._audit._findings import UNEVEN_RATIO, Finding
+from mriclassify._labels import NO_TUMOUR
 
 if TYPE_CHECKING:
     from mriclassify._data._audit._findings import Audit, PartLeak, Shortcut, Told
 
 WIDTH = 96
 INDENT = "   "
-
-NO_TUMOUR = "notumor"
 
 _PARTS = {"train": "training", "validation": "validation"}
 
