@@ -244,18 +244,36 @@ def source_probe(clf: Classifier, fold: Asked, lgg: Asked) -> Section:
 def speed(clf: Classifier, files: Sequence[Path], *, rounds: int = 5) -> Section:
     """Return processor time a slice on one thread at batch 32 in milliseconds, the median of several rounds.
 
-    `network` alone, and `file_to_answer` with reading. Only figures of one machine can be compared.
+    `network` alone, and `file_to_answer` with reading; with the default precision and with bf16, and how far that moves
+    the answers. Only figures of one machine can be compared.
     """
-    before = torch.get_num_threads()
+    before, precision = torch.get_num_threads(), clf.precision
     torch.set_num_threads(1)
     try:
-        images = torch.from_numpy(np.stack([clf.bundle.image(read_slice(file)) for file in files]))
-        alone = [_milliseconds(lambda: _infer_all(clf, images), len(files)) for _ in range(rounds + 1)]
-        whole = [_milliseconds(lambda: _answer_all(clf, files), len(files)) for _ in range(rounds + 1)]
+        times = _times(clf, files, rounds)
+        exact = clf.predict_proba(files)
+        clf.precision = "bf16"
+        halved = _times(clf, files, rounds)
+        shift = np.abs(clf.predict_proba(files) - exact)
     finally:
         torch.set_num_threads(before)
+        clf.precision = precision
     return {
         "machine": _processor(),
+        **times,
+        "bf16": {
+            **halved,
+            "largest_shift": plain(float(shift.max()), n=len(files)),
+            "mean_shift": plain(float(shift.mean()), n=len(files)),
+        },
+    }
+
+
+def _times(clf: Classifier, files: Sequence[Path], rounds: int) -> Section:
+    images = torch.from_numpy(np.stack([clf.bundle.image(read_slice(file)) for file in files]))
+    alone = [_milliseconds(lambda: _infer_all(clf, images), len(files)) for _ in range(rounds + 1)]
+    whole = [_milliseconds(lambda: _answer_all(clf, files), len(files)) for _ in range(rounds + 1)]
+    return {
         "network": plain(statistics.median(alone[1:]), n=len(files)),
         "file_to_answer": plain(statistics.median(whole[1:]), n=len(files)),
     }
@@ -263,7 +281,7 @@ def speed(clf: Classifier, files: Sequence[Path], *, rounds: int = 5) -> Section
 
 def _infer_all(clf: Classifier, images: torch.Tensor) -> None:
     for batch in images.split(BATCH):
-        infer(clf.bundle.network, batch)
+        infer(clf.bundle.network, batch, precision=clf.precision)
 
 
 def _answer_all(clf: Classifier, files: Sequence[Path]) -> None:

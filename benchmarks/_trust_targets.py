@@ -86,6 +86,13 @@ TARGETS = (
         accurate=None,
         at_most=True,
     ),
+    Target(
+        title='the same with precision="bf16"',
+        path=("speed", "bf16", "file_to_answer"),
+        default=10.0,
+        accurate=None,
+        at_most=True,
+    ),
 )
 
 

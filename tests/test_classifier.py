@@ -401,6 +401,38 @@ def test_device_that_is_not_there_is_refused_and_those_there_are_named(device: s
     assert isinstance(caught.value, ValueError)
 
 
+# precision
+
+
+def test_bf16_moves_probabilities_a_little_and_is_no_part_of_the_file(
+    fitted: Classifier, scans: list[Path], tmp_path: Path
+) -> None:
+    fitted.save(tmp_path / "model.safetensors")
+    exact = Classifier.from_pretrained(tmp_path / "model.safetensors", device="cpu")
+    halved = Classifier.from_pretrained(tmp_path / "model.safetensors", device="cpu", precision="bf16")
+    assert (exact.precision, halved.precision) == ("fp32", "bf16")
+    moved = np.abs(halved.predict_proba(scans) - exact.predict_proba(scans)).max()
+    assert 0 < moved < 0.05
+    halved.save(tmp_path / "again.safetensors")
+    assert Classifier.from_pretrained(tmp_path / "again.safetensors", device="cpu").precision == "fp32"
+    halved.precision = "fp32"
+    np.testing.assert_array_equal(halved.predict_proba(scans), exact.predict_proba(scans))
+
+
+def test_precision_stays_when_a_classifier_is_fitted(parts: tuple[Dataset, Dataset]) -> None:
+    clf = untrained(precision="bf16").fit(parts[0], validation=parts[1], options=TINY)
+    assert clf.precision == clf.bundle.precision == "bf16"
+
+
+@pytest.mark.parametrize("precision", ["fp8", "", None, 16])
+def test_precision_that_does_not_exist_is_refused_and_changes_nothing(fitted: Classifier, precision: object) -> None:
+    with pytest.raises(OptionError, match="precision must be one of fp32, bf16, fp16"):
+        untrained(precision=precision)
+    with pytest.raises(OptionError, match="precision must be one of"):
+        fitted.precision = precision  # type: ignore[assignment]
+    assert fitted.precision == "fp32"
+
+
 def test_device_of_the_environment_is_taken_unless_an_argument_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MRICLASSIFY_DEVICE", "nonsense")
     assert Classifier("small_cnn", device="cpu").device == "cpu"

@@ -5,7 +5,6 @@ import importlib
 from pathlib import Path
 from types import ModuleType
 
-import nibabel
 import numpy as np
 import pytest
 from PIL import Image
@@ -82,17 +81,6 @@ def test_masks_are_mirrored_and_resized_as_their_slices_are(
     assert same.shape == mirrored.shape == (32, 32)
     assert same[:, :7].all() and not same[:, 9:].any()
     np.testing.assert_array_equal(mirrored, same[:, ::-1])
-
-
-def test_slices_of_a_head_are_without_air_and_of_one_group(slices: ModuleType, tmp_path: Path) -> None:
-    rows = np.mgrid[0:40, 0:40, 0:40] - 19.5
-    ball = (np.sqrt((rows**2).sum(axis=0)) < 15) * 200.0
-    nibabel.save(nibabel.Nifti1Image(ball.astype(np.float32), np.eye(4)), tmp_path / "head.nii.gz")
-    records = slices.head_records(tmp_path / "head.nii.gz", tmp_path / "head")
-    assert {record.path.name.split("_")[0] for record in records} == {"sagittal", "coronal", "axial"}
-    assert {(record.label, record.group) for record in records} == {("notumor", "head.nii.gz")}
-    for record in records:
-        assert (np.asarray(Image.open(record.path)) > 25).mean() >= slices.LEAST_TISSUE
 
 
 def test_the_lists_in_the_repository_are_read_and_say_what_was_seen(slices: ModuleType) -> None:

@@ -43,7 +43,7 @@ def card(results: Results, kind: Kind) -> str:
         f"{WHERE[kind]} **For research only: not a medical device, and no basis for decisions about\npatients.**",
         _facts(weights, training, kind),
         f"## Data\n\n{training['data']}\n\n{training['looked']}",
-        "## What was asked of them\n\n" + _targets(results, kind),
+        "## What was asked of them\n\n" + _targets(results, kind) + _speed(results),
         "## What fold 0 says: new patients of the same hospitals\n\n" + _fold(results["fold"], weights["classes"]),
         "## What other hospitals say\n\n" + _lgg(results["external_lgg"]),
         "## When not to trust an answer\n\n" + _trust(results),
@@ -120,6 +120,18 @@ def _targets(results: Results, kind: Kind) -> str:
     asked = [o for o in found_out if o.met is not None]
     sentence = f"{len(asked) - len(missed)} of the {len(asked)} targets that were measured are met."
     return f"{sentence}\n\n" + rows(("figure", "asked", "value", "95 % interval", ""), *lines)
+
+
+def _speed(results: Results) -> str:
+    """Return what the faster precision costs, or nothing where it was not measured."""
+    shift = found(dict(results), ("speed", "bf16", "largest_shift"))
+    if shift["value"] is None:
+        return ""
+    mean = results["speed"]["bf16"]["mean_shift"]
+    return (
+        f'\n\n`precision="bf16"` moves a probability by {mean["value"]:.4f} in the mean, {shift["value"]:.3f} at most '
+        f"({shift['n']} slices of fold 0; {results['speed']['machine']})."
+    )
 
 
 def _fold(fold: Results, classes: Sequence[str]) -> str:

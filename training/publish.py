@@ -26,6 +26,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from fetch_heads import SOURCES
+from heads import COUNT
 from slices import DISPUTED, folds, training_records
 
 from mriclassify import Classifier, TrainingOptions
@@ -168,7 +170,9 @@ def _data(data: Path) -> str:
 Duplicates are removed; labels are figshare's where the two disagree. Five folds keep each patient, and each cluster of
 near-duplicates, together. Folds 1-4 trained these weights, an eighth of them (by patient) choosing the epoch where
 the last is not kept, the temperature and the thresholds: {used:,} slices, without {spoilt} that show what their label
-denies (`training/suspects.csv`), and beside them slices of one whole head without a tumour (Colin27)."""
+denies (`training/suspects.csv`). Beside them, {COUNT * len(SOURCES)} slices that `training/heads.py` cuts from
+{len(SOURCES)} whole heads without a tumour, of packages on PyPI (`training/fetch_heads.py`; MIT, BSD, and the MNI's
+notice for Colin27)."""
 
 
 def publish(results: dict[str, Any], model: Path, name: str, kind: Kind) -> None:

@@ -5,7 +5,8 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from slices import head_records, training_records, with_masks
+from heads import head_records
+from slices import training_records, with_masks
 
 from mriclassify import Classifier, Dataset, Preprocessing, TrainingOptions
 
@@ -32,7 +33,7 @@ def parser_of(description: str | None, recipe: Recipe, *, run: Path) -> argparse
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--weights", type=Path, help=f"default: weights/{recipe.backbone}.safetensors beside the data")
-    parser.add_argument("--head", type=Path, required=True, help="ch2.nii.gz of Debian's mricron-data")
+    parser.add_argument("--heads", type=Path, required=True, help="folder of whole heads, as fetch_heads.py makes it")
     parser.add_argument("--run", type=Path, default=run)
     return parser
 
@@ -41,8 +42,13 @@ def parts_of(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
     """Return the training and the validation slices of folds 1-4."""
     known = Dataset(with_masks(training_records(options.data), options.data, options.run / "masks"))
     part, validation = known.split((7 / 8, 1 / 8), seed=0)
-    # Not before: a head that is split by chance would validate, and calibrate, one time in eight.
-    part = Dataset([*part, *head_records(options.head, options.run / "head")])
+    # Not before: heads that are split by chance would validate, and calibrate, one time in eight.
+    volumes = sorted(options.heads.glob("*.nii.gz"))
+    if not volumes:
+        raise SystemExit(
+            f"no whole heads (*.nii.gz) in {options.heads}: python training/fetch_heads.py {options.heads}"
+        )
+    part = Dataset([*part, *head_records(volumes, options.run / "heads")])
     logging.info("training on %s", part)
     logging.info("validating on %s", validation)
     return part, validation

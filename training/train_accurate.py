@@ -1,7 +1,7 @@
 """Train the accurate weights: a second network, of another making, that answers together with the default's.
 
-    python training/train_default.py --data ../shared/data --head ch2.nii.gz --run runs/default
-    python training/train_accurate.py --data ../shared/data --head ch2.nii.gz --run runs/accurate \\
+    python training/train_default.py --data ../shared/data --heads heads --run runs/default
+    python training/train_accurate.py --data ../shared/data --heads heads --run runs/accurate \\
         --beside runs/default/model.safetensors
 
 Data, fold 0 and validation are as in `train_default.py`. Both networks see each slice and its mirror image, and the

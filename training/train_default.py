@@ -1,7 +1,7 @@
 """Train the default weights, which lie in the package.
 
-    apt-get download mricron-data && dpkg -x mricron-data_*.deb mricron
-    python training/train_default.py --data ../shared/data --head mricron/usr/share/mricron/templates/ch2.nii.gz
+    python training/fetch_heads.py heads
+    python training/train_default.py --data ../shared/data --heads heads
 
 Test is fold 0 of `folds.csv`, of which this script never reads a pixel. Validation is an eighth of folds 1-4, by
 patient or near-duplicate cluster; it chooses the temperature and every threshold of the answers. The masks of the
@@ -18,7 +18,7 @@ from recipe import Recipe, log_to_screen, parser_of, parts_of, trained
 from mriclassify import Augmentation, Synthesis, TrainingOptions
 
 OPTIONS = TrainingOptions(
-    epochs=12,
+    epochs=10,
     batch_size=32,
     learning_rate=5e-4,
     weight_decay=0.02,

@@ -37,7 +37,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         data = data.filter(lambda record: record.split == options.split)
         if not len(data):
             raise OptionError(f"--split {options.split}: no slice of {options.data} is in that part")
-    clf = Classifier.from_pretrained(options.weights, device=options.device)
+    clf = Classifier.from_pretrained(options.weights, device=options.device, precision=options.precision)
     if options.out:
         # scikit-learn takes a second to import, and evaluate needs it anyway.
         from mriclassify._evaluation._saving import prepare_folder

@@ -31,7 +31,7 @@ def _explain(options: argparse.Namespace) -> int:
     from mriclassify import Classifier
     from mriclassify._explaining import DEFAULT_METHOD
 
-    clf = Classifier.from_pretrained(options.weights, device=options.device)
+    clf = Classifier.from_pretrained(options.weights, device=options.device, precision=options.precision)
     explanation = clf.explain(
         options.scan,
         label=options.label,

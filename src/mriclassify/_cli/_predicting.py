@@ -59,7 +59,7 @@ def _predict(options: argparse.Namespace) -> int:
     if options.resume and not options.csv:
         raise OptionError("--resume needs --csv FILE: it goes on where that file ends")
     _check_report(options)
-    clf = Classifier.from_pretrained(options.weights, device=options.device)
+    clf = Classifier.from_pretrained(options.weights, device=options.device, precision=options.precision)
     if options.study:
         return _predict_studies(clf, options)
     sources = _sharded([source for scan in options.scans for source in expand(scan)], options.shard)

@@ -39,7 +39,7 @@ def _app(options: argparse.Namespace) -> int:
 
     password = serving.password_for(options.host, options.password_file)
     serving.require_extra()
-    clf = Classifier.from_pretrained(options.weights, device=options.device)
+    clf = Classifier.from_pretrained(options.weights, device=options.device, precision=options.precision)
     # A page for other computers is started on a server, before which nobody sits.
     is_opened = serving.is_loopback(options.host) if options.open is None else options.open
     serving.serve(clf, host=options.host, port=options.port, password=password, browser=is_opened)

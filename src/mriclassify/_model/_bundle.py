@@ -12,6 +12,7 @@ from mriclassify._data._preprocessing import Preprocessing
 from mriclassify._errors import CalibrationError, OptionError
 from mriclassify._model._calibration import Temperature
 from mriclassify._model._consensus import Consensus, highest_of
+from mriclassify._model._device import Precision
 from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._inference import infer
 from mriclassify._model._network import Network, Outputs
@@ -35,6 +36,7 @@ class Bundle:
         backbone: name of the backbone, or "custom:..." for a module of the user's own.
         classes: in the order of the logits.
         network: of random weights until it is fitted or loaded.
+        precision: what the network computes in, a property of this process as its device is; it is not saved.
         preprocessing: what is done to each slice.
         consensus: what the lesion map has to say on whether there is a tumour; None leaves that to the class head.
         temperature: turns logits into probabilities.
@@ -52,6 +54,7 @@ class Bundle:
     backbone: str
     classes: tuple[str, ...]
     network: Network | Ensemble
+    precision: Precision = "fp32"
     preprocessing: Preprocessing
     consensus: Consensus | None = None
     temperature: Temperature = field(default_factory=Temperature)
@@ -100,7 +103,7 @@ class Bundle:
 
         The network must come from `ready`.
         """
-        outputs = infer(self.network, images)
+        outputs = infer(self.network, images, precision=self.precision)
         if self.consensus is None or outputs.lesions is None:
             return outputs
         return outputs._replace(logits=self.consensus(outputs.logits, highest_of(outputs.lesions)))

@@ -1,13 +1,14 @@
 """Device and precision: the one place that chooses them."""
 
 import os
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
-from mriclassify._errors import DeviceError
+from mriclassify._errors import DeviceError, OptionError
 
 Precision = Literal["fp32", "bf16", "fp16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 def available_devices() -> tuple[str, ...]:
@@ -31,6 +32,17 @@ def choose_device(name: str = "auto") -> torch.device:
     if name not in there:
         raise DeviceError(f"device {name!r} does not exist here: choose auto or one of {', '.join(there)}")
     return torch.device(name)
+
+
+def check_precision(precision: Precision) -> Precision:
+    """Return `precision` if it is one.
+
+    Raises:
+        OptionError: it is none.
+    """
+    if precision not in PRECISIONS:
+        raise OptionError(f"precision must be one of {', '.join(PRECISIONS)}, not {precision!r}")
+    return precision
 
 
 def autocast(device: torch.device, precision: Precision) -> torch.autocast:
