@@ -60,7 +60,8 @@ def results() -> dict[str, Any]:
             "licence": "MIT",
             "options": {"epochs": 3, "augmentation": {"gamma": 0.4}},
             "looked": "Nobody looked.",
-            "cooling": {"epochs": 1, "augmentation": {"gamma": 0.4}},
+            "cooling": {"epochs": 1, "seed": 4, "augmentation": {"gamma": 0.4}},
+            "coolings": 1,
             "beside": [],
             "data": "Slices.",
         },
@@ -125,6 +126,29 @@ def test_the_card_has_the_figures_and_names_the_command(script: Callable[[str], 
     assert "`python benchmarks/trust.py --weights default --target default` prints" in text
     assert "| epochs | 3 |" in text
     assert "not a medical device" in text
+
+
+def test_the_card_says_of_how_many_coolings_the_weights_are_the_mean(script: Callable[[str], ModuleType]) -> None:
+    assert "model soup" not in script("card").card(results(), "default")
+    found = results()
+    found["training"]["coolings"] = 3
+    assert "done 3 times from the same start, with the seeds 4, 5, 6" in script("card").card(found, "default")
+
+
+def test_the_card_says_what_the_faster_precision_costs(script: Callable[[str], ModuleType]) -> None:
+    assert "bf16" not in script("card").card(results(), "default").replace('with precision="bf16"', "")
+    found = results()
+    found["speed"] |= {
+        "machine": "a machine",
+        "bf16": {
+            "file_to_answer": {"value": 11.0, "n": 64},
+            "mean_shift": {"value": 0.0011, "n": 64},
+            "largest_shift": {"value": 0.02, "n": 64},
+        },
+    }
+    text = script("card").card(found, "default")
+    assert "moves a probability by 0.0011 in the mean, 0.020 at most (64 slices of fold 0; a machine)." in text
+    assert "| 11.0000 |" in text
 
 
 def test_what_it_fails_on_follows_the_figures(script: Callable[[str], ModuleType]) -> None:

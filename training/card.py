@@ -394,6 +394,7 @@ def _training(weights: Results, training: Results) -> str:
         [
             f"{training['start']} {weights['size']} px:",
             rows(("option", "training", "cooling, after it"), *options),
+            *_soup(training["coolings"], training["cooling"]["seed"]),
             *_beside(training["beside"]),
             f"{_consensus(weights['consensus'])}Temperature {weights['temperature']:.3f}. Both are fitted to the "
             f"validation part. Versions: {versions}.",
@@ -401,6 +402,17 @@ def _training(weights: Results, training: Results) -> str:
             rows(("threshold", "value"), *numbers),
         ]
     )
+
+
+def _soup(coolings: int, seed: int) -> list[str]:
+    """Return what is said of several coolings."""
+    if coolings == 1:
+        return []
+    seeds = ", ".join(str(seed + number) for number in range(coolings))
+    return [
+        f"The cooling was done {coolings} times from the same start, with the seeds {seeds}; the weights are the mean "
+        "of theirs (a model soup, Wortsman et al. 2022)."
+    ]
 
 
 def _beside(others: Sequence[Results]) -> list[str]:

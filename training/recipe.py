@@ -2,13 +2,15 @@
 
 import argparse
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from heads import head_records
 from slices import training_records, with_masks
 
 from mriclassify import Classifier, Dataset, Preprocessing, TrainingOptions
+from mriclassify._model._bundle import Bundle
+from mriclassify._training._souping import souped
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,12 +22,14 @@ class Recipe:
         size: of the images, pixels.
         options: of the training.
         cooling: of a shorter one after it, at a lower rate and with slices that are changed less.
+        coolings: how often that is done, from the same start with the next seed; the mean of their weights is taken.
     """
 
     backbone: str
     size: int
     options: TrainingOptions
     cooling: TrainingOptions
+    coolings: int = 1
 
 
 def parser_of(description: str | None, recipe: Recipe, *, run: Path) -> argparse.ArgumentParser:
@@ -54,17 +58,24 @@ def parts_of(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
     return part, validation
 
 
-def trained(recipe: Recipe, options: argparse.Namespace, part: Dataset, validation: Dataset) -> Classifier:
-    """Return the classifier of a recipe; a run that was killed goes on in the folder of the run."""
+def trained(recipe: Recipe, options: argparse.Namespace, part: Dataset, validation: Dataset) -> Bundle:
+    """Return the model of a recipe; a run that was killed goes on in the folder of the run."""
     pretrained = options.weights or options.data.parent / "weights" / f"{recipe.backbone}.safetensors"
     first = options.run / "first" / "model.safetensors"
     if not first.exists():
         clf = Classifier(recipe.backbone, pretrained=pretrained, preprocessing=Preprocessing(size=recipe.size))
         clf.fit(part, validation=validation, options=recipe.options, resume=first.parent)
         clf.save(first, half=True)
-    # From the file, so that it is the same whether the run was killed in between or not.
-    clf = Classifier.from_pretrained(first)
-    return clf.fit(part, validation=validation, options=recipe.cooling, resume=options.run / "cooling")
+    cooled = []
+    for number in range(recipe.coolings):
+        cooling = replace(recipe.cooling, seed=recipe.cooling.seed + number)
+        # From the file, so that it is the same whether the run was killed in between or not.
+        clf = Classifier.from_pretrained(first)
+        clf.fit(part, validation=validation, options=cooling, resume=options.run / f"cooling-{number}")
+        cooled.append(clf.bundle)
+    if len(cooled) == 1:
+        return cooled[0]
+    return souped(cooled, part, validation, augment=recipe.cooling.augmentation, seed=recipe.cooling.seed)
 
 
 def log_to_screen() -> None:

@@ -20,17 +20,17 @@ from mriclassify._training._ensembling import ensembled
 from mriclassify._weights._checkpoint import save_bundle
 
 
-def otherwise(options: TrainingOptions) -> TrainingOptions:
+def otherwise(options: TrainingOptions, **changes: float) -> TrainingOptions:
     """Return the options of a network that errs elsewhere: the less two err together, the better is their mean."""
     augmentation = replace(options.augmentation, artefact=0.0)
-    return replace(options, augmentation=augmentation, keep="best", seed=0)
+    return replace(options, augmentation=augmentation, keep="best", seed=0, **changes)
 
 
 RECIPE = replace(
     train_default.RECIPE,
     size=192,
-    options=otherwise(train_default.RECIPE.options),
-    cooling=otherwise(train_default.RECIPE.cooling),
+    options=otherwise(train_default.RECIPE.options, epochs=10),
+    cooling=otherwise(train_default.RECIPE.cooling, epochs=3, learning_rate=1.5e-4),
 )
 
 
@@ -44,7 +44,7 @@ def main() -> None:
     second = trained(RECIPE, options, part, validation)
     first = Classifier.from_pretrained(options.beside)
     augment = train_default.RECIPE.options.augmentation
-    together = ensembled([first.bundle, second.bundle], part, validation, augment=augment)
+    together = ensembled([first.bundle, second], part, validation, augment=augment)
     save_bundle(together.with_changes(name="accurate"), options.run / "model.safetensors", half=True)
     logging.info("saved %s", options.run / "model.safetensors")
 

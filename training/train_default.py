@@ -16,9 +16,10 @@ from pathlib import Path
 from recipe import Recipe, log_to_screen, parser_of, parts_of, trained
 
 from mriclassify import Augmentation, Synthesis, TrainingOptions
+from mriclassify._weights._checkpoint import save_bundle
 
 OPTIONS = TrainingOptions(
-    epochs=10,
+    epochs=12,
     batch_size=32,
     learning_rate=5e-4,
     weight_decay=0.02,
@@ -43,14 +44,15 @@ RECIPE = Recipe(
     options=OPTIONS,
     cooling=replace(
         OPTIONS,
-        epochs=3,
-        learning_rate=1.5e-4,
+        epochs=5,
+        learning_rate=2e-4,
         averaging=0.995,
         augmentation=Augmentation(
             gamma=0.35, contrast=0.25, bias=0.2, noise=0.04, brightness=0.08, coarse=0.2, artefact=0.15
         ),
         synthesis=Synthesis(heal=0.05, miss=0.1, graft=0.1, fade=0.2, crop=0.15, sham=0.05),
     ),
+    coolings=2,
 )
 
 
@@ -58,8 +60,8 @@ def main() -> None:
     """Train and save."""
     options = parser_of(__doc__, RECIPE, run=Path("runs/default")).parse_args()
     log_to_screen()
-    clf = trained(RECIPE, options, *parts_of(options))
-    clf.save(options.run / "model.safetensors", half=True)
+    model = trained(RECIPE, options, *parts_of(options))
+    save_bundle(model.with_changes(name="default"), options.run / "model.safetensors", half=True)
     logging.info("saved %s", options.run / "model.safetensors")
 
 

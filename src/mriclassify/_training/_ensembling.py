@@ -35,13 +35,8 @@ def ensembled(
         NetworkError: the networks do not go together: a model is an ensemble itself, has a backbone of the user's own,
             or sees another part of the slice.
     """
+    check_classes(bundles)
     first = max(bundles, key=lambda bundle: bundle.preprocessing.size)
-    for bundle in bundles:
-        if bundle.classes != first.classes:
-            raise ClassMismatchError(
-                f"models that answer together must have the same classes: {', '.join(first.classes)}; "
-                f"{bundle.name}: {', '.join(bundle.classes)}"
-            )
     networks = [_single(bundle, first) for bundle in bundles]
     network = Ensemble(networks, [bundle.preprocessing.size for bundle in bundles])
     together = Bundle(
@@ -50,10 +45,21 @@ def ensembled(
         classes=first.classes,
         network=ready(network, first.network.mean.device),
         preprocessing=first.preprocessing,
-        provenance=_provenance([bundle.provenance for bundle in bundles]),
+        provenance=joint_provenance([bundle.provenance for bundle in bundles]),
     )
     together = calibrated(together, held, augment=augment, seed=seed)
     return with_trust(together, kept, held, augment=augment, seed=seed)
+
+
+def check_classes(bundles: Sequence[Bundle]) -> None:
+    """Raise ClassMismatchError unless all have the same classes."""
+    first = bundles[0]
+    for bundle in bundles:
+        if bundle.classes != first.classes:
+            raise ClassMismatchError(
+                f"models that become one must have the same classes: {', '.join(first.classes)}; "
+                f"{bundle.name}: {', '.join(bundle.classes)}"
+            )
 
 
 def _single(bundle: Bundle, first: Bundle) -> Network:
@@ -70,7 +76,8 @@ def _single(bundle: Bundle, first: Bundle) -> Network:
     return bundle.network
 
 
-def _provenance(parts: Sequence[Provenance]) -> Provenance:
+def joint_provenance(parts: Sequence[Provenance]) -> Provenance:
+    """Return the origin of a model that was made of several: it has seen what each of them has."""
     return Provenance(
         slices=np.unique(np.concatenate([part.slices for part in parts])),
         groups=tuple(sorted({group for part in parts for group in part.groups})),
