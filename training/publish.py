@@ -1,7 +1,7 @@
 """Measure trained weights, put them where users get them, and write their card.
 
-    python training/publish.py --model runs/default/model.safetensors --name mobilenet_v2.lesions-v3 --as default
-    python training/publish.py --model runs/accurate/model.safetensors --name ensemble.lesions-v3 --as accurate
+    python training/publish.py --model runs/default/model.safetensors --name mobilenet_v2.lesions-v4 --as default
+    python training/publish.py --model runs/accurate/model.safetensors --name ensemble.lesions-v4 --as accurate
     python training/publish.py --speed
     python training/publish.py --check
     python training/publish.py --measure runs/lesions/model.safetensors
