@@ -58,9 +58,9 @@ class Classifier:
             has no meaning for other backbones, nor anything for a module: they start as they are.
         preprocessing: what is done to each slice; by default 160 pixels (224 where the backbone needs them).
         device: "auto" (CUDA, then MPS, then CPU), or a device's name.
-        precision: what the trained network computes in: "fp32", "bf16" or "fp16". The latter two move probabilities by
-            about a hundredth, and are faster where the device is built for them; a CPU is for bf16 if it has
-            AVX512-BF16 or AMX, and takes half the time then. Training has its own, in `TrainingOptions`.
+        precision: what the trained network computes in: "fp32", "bf16" or "fp16". The latter two move probabilities
+            (the model cards say how far), and are faster where the device is built for them; a CPU is for bf16 if it
+            has AVX512-BF16 or AMX. Training has its own, in `TrainingOptions`.
 
     Raises:
         OptionError: no such backbone or precision.

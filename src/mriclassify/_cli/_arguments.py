@@ -11,7 +11,7 @@ def classifier_arguments(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=("fp32", "bf16", "fp16"),
         default="fp32",
-        help="what the network computes in: bf16 takes half the time on CPUs built for it; default: %(default)s",
+        help="what the network computes in: bf16 is faster on CPUs that are built for it; default: %(default)s",
     )
 
 
