@@ -224,6 +224,8 @@ def test_files_and_what_is_in_them(
     ids=["upside down", "mirrored", "transposed", "inverted", "clipped at 255", "lower byte only", "swapped bytes"],
 )
 def test_the_measure_tells_what_commonly_goes_wrong(
-    spoil: Make, clf: Classifier, slice_16: Pixels, expected: NDArray[np.float64]
+    spoil: Make, clf: Classifier, slice_16: Pixels, expected: NDArray[np.float64], request: pytest.FixtureRequest
 ) -> None:
-    assert difference(clf, spoil(slice_16), expected) > ROUNDED
+    # To a good network a head is nearly its own mirror image: that is told among whole pixels only.
+    bound = EXACT if request.node.callspec.id == "mirrored" else ROUNDED
+    assert difference(clf, spoil(slice_16), expected) > bound
