@@ -39,16 +39,25 @@ def ensembled(
     first = max(bundles, key=lambda bundle: bundle.preprocessing.size)
     networks = [_single(bundle, first) for bundle in bundles]
     network = Ensemble(networks, [bundle.preprocessing.size for bundle in bundles])
-    together = Bundle(
-        name="ensemble.fitted",
-        backbone="+".join(bundle.backbone for bundle in bundles),
-        classes=first.classes,
-        network=ready(network, first.network.mean.device),
-        preprocessing=first.preprocessing,
-        provenance=joint_provenance([bundle.provenance for bundle in bundles]),
+    together = joined(
+        bundles, network, first=first, name="ensemble", backbone="+".join(bundle.backbone for bundle in bundles)
     )
     together = calibrated(together, held, augment=augment, seed=seed)
     return with_trust(together, kept, held, augment=augment, seed=seed)
+
+
+def joined(
+    bundles: Sequence[Bundle], network: Network | Ensemble, *, first: Bundle, name: str, backbone: str
+) -> Bundle:
+    """Return the bundle, not calibrated yet, of a network that was made of those of `bundles`, `first` among them."""
+    return Bundle(
+        name=f"{name}.fitted",
+        backbone=backbone,
+        classes=first.classes,
+        network=ready(network, first.network.mean.device),
+        preprocessing=first.preprocessing,
+        provenance=_provenance([bundle.provenance for bundle in bundles]),
+    )
 
 
 def check_classes(bundles: Sequence[Bundle]) -> None:
@@ -76,8 +85,7 @@ def _single(bundle: Bundle, first: Bundle) -> Network:
     return bundle.network
 
 
-def joint_provenance(parts: Sequence[Provenance]) -> Provenance:
-    """Return the origin of a model that was made of several: it has seen what each of them has."""
+def _provenance(parts: Sequence[Provenance]) -> Provenance:
     return Provenance(
         slices=np.unique(np.concatenate([part.slices for part in parts])),
         groups=tuple(sorted({group for part in parts for group in part.groups})),

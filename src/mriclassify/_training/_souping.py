@@ -13,9 +13,8 @@ from mriclassify._data._augmentation import Augment
 from mriclassify._data._dataset import Dataset
 from mriclassify._errors import NetworkError
 from mriclassify._model._bundle import Bundle
-from mriclassify._model._inference import ready
 from mriclassify._training._calibrating import calibrated
-from mriclassify._training._ensembling import check_classes, joint_provenance
+from mriclassify._training._ensembling import check_classes, joined
 from mriclassify._training._trusting import with_trust
 
 
@@ -46,14 +45,7 @@ def souped(
     network = copy.deepcopy(first.network)
     states = [bundle.network.state_dict() for bundle in bundles]
     network.load_state_dict({name: _mean([state[name] for state in states]) for name in states[0]})
-    soup = Bundle(
-        name=f"{first.backbone}.fitted",
-        backbone=first.backbone,
-        classes=first.classes,
-        network=ready(network, first.network.mean.device),
-        preprocessing=first.preprocessing,
-        provenance=joint_provenance([bundle.provenance for bundle in bundles]),
-    )
+    soup = joined(bundles, network, first=first, name=first.backbone, backbone=first.backbone)
     soup = calibrated(soup, held, augment=augment, seed=seed)
     return with_trust(soup, kept, held, augment=augment, seed=seed)
 
