@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -149,19 +150,24 @@ def test_200_mb_are_refused_before_they_are_sent(browser: Any, tmp_path: Path) -
 
 
 def test_of_several_answers_one_is_chosen(browser: Any, tmp_path: Path) -> None:
-    browser.choose([driver.SCANS / JPEG, driver.SCANS / DICOM, driver.write_text_named_jpg(tmp_path)])
+    noise = tmp_path / "noise.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (128, 128), np.uint8)).save(noise)
+    browser.choose([driver.SCANS / JPEG, driver.SCANS / DICOM, noise, driver.write_text_named_jpg(tmp_path)])
     rows = browser.page.locator("#rows label")
     rows.first.wait_for(timeout=driver.PATIENCE)
     # A single DICOM file is no series, and keeps its place.
     assert [row.inner_text().split(" ·")[0].strip() for row in rows.all()] == [
         f"1. {JPEG}",
         f"2. {DICOM}",
-        "3. notes.jpg",
+        "3. noise.png",
+        "4. notes.jpg",
     ]
     rows.nth(1).click()
     # Whatever the weights say of it, its file says that it is derived from other images.
     browser.wait_for("ImageType DERIVED")
     rows.nth(2).click()
+    browser.wait_for("No answer to rely on")
+    rows.nth(3).click()
     browser.wait_for("notes.jpg is not an image")
     rows.nth(0).click()
     browser.wait_for("Status: OK.")
