@@ -58,10 +58,11 @@ def results() -> dict[str, Any]:
             "machine": "two CPU cores",
             "start": "ImageNet weights,",
             "licence": "MIT",
-            "options": {"epochs": 3, "augmentation": {"gamma": 0.4}},
             "looked": "Nobody looked.",
-            "cooling": {"epochs": 1, "seed": 4, "augmentation": {"gamma": 0.4}},
-            "coolings": 1,
+            "stages": [
+                {"options": {"epochs": 3, "seed": 1, "augmentation": {"gamma": 0.4}}, "times": 1},
+                {"options": {"epochs": 1, "seed": 4, "augmentation": {"gamma": 0.4}}, "times": 1},
+            ],
             "beside": [],
             "data": "Slices.",
         },
@@ -124,15 +125,17 @@ def test_the_card_has_the_figures_and_names_the_command(script: Callable[[str], 
     assert "| a tumour is seen in slices that show one | 0.860 | 0.850 to 0.870 |" in text
     assert "| 0.7000 | 0.690 to 0.710 | **missed** |" in text
     assert "`python benchmarks/trust.py --weights default --target default` prints" in text
-    assert "| epochs | 3 |" in text
+    assert "| option | stage 1 | stage 2 |" in text
+    assert "| epochs | 3 | 1 |" in text
+    assert "| augmentation | gamma 0.4 | the same |" in text
     assert "not a medical device" in text
 
 
-def test_the_card_says_of_how_many_coolings_the_weights_are_the_mean(script: Callable[[str], ModuleType]) -> None:
+def test_the_card_says_of_how_many_trainings_the_weights_are_the_mean(script: Callable[[str], ModuleType]) -> None:
     assert "model soup" not in script("card").card(results(), "default")
     found = results()
-    found["training"]["coolings"] = 3
-    assert "done 3 times from the same start, with the seeds 4, 5, 6" in script("card").card(found, "default")
+    found["training"]["stages"][1]["times"] = 3
+    assert "from the same start: stage 2 with the seeds 4, 5, 6. The" in script("card").card(found, "default")
 
 
 def test_the_card_says_what_the_faster_precision_costs(script: Callable[[str], ModuleType]) -> None:

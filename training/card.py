@@ -6,6 +6,7 @@ figures do.
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from _trust_targets import Kind, found, outcomes
@@ -383,18 +384,25 @@ def _misuse(results: Results) -> str:
 
 
 def _training(weights: Results, training: Results) -> str:
-    cooling = training["cooling"]
+    stages = [stage["options"] for stage in training["stages"]]
     options = [
-        (name.replace("_", " "), _setting(value), _setting(cooling[name]) if cooling[name] != value else "the same")
-        for name, value in training["options"].items()
+        (
+            name.replace("_", " "),
+            _setting(stages[0][name]),
+            *(
+                _setting(after[name]) if after[name] != before[name] else "the same"
+                for before, after in pairwise(stages)
+            ),
+        )
+        for name in stages[0]
     ]
     versions = ", ".join(f"{library} {version}" for library, version in weights["trained_with"].items())
     numbers = [(name.replace("_", " "), _setting(value)) for name, value in weights["thresholds"].items()]
     return "\n\n".join(
         [
             f"{training['start']} {weights['size']} px:",
-            rows(("option", "training", "cooling, after it"), *options),
-            *_soup(training["coolings"], training["cooling"]["seed"]),
+            rows(("option", *(f"stage {number}" for number, _ in enumerate(stages, 1))), *options),
+            *_soups(training["stages"]),
             *_beside(training["beside"]),
             f"{_consensus(weights['consensus'])}Temperature {weights['temperature']:.3f}. Both are fitted to the "
             f"validation part. Versions: {versions}.",
@@ -404,14 +412,18 @@ def _training(weights: Results, training: Results) -> str:
     )
 
 
-def _soup(coolings: int, seed: int) -> list[str]:
-    """Return what is said of several coolings."""
-    if coolings == 1:
+def _soups(stages: Sequence[Results]) -> list[str]:
+    """Return what is said of the stages that were done several times."""
+    several = [
+        f"stage {number} with the seeds {', '.join(str(stage['options']['seed'] + time) for time in range(times))}"
+        for number, stage in enumerate(stages, 1)
+        if (times := stage["times"]) > 1
+    ]
+    if not several:
         return []
-    seeds = ", ".join(str(seed + number) for number in range(coolings))
     return [
-        f"The cooling was done {coolings} times from the same start, with the seeds {seeds}; the weights are the mean "
-        "of theirs (a model soup, Wortsman et al. 2022)."
+        f"Done several times from the same start: {'; '.join(several)}. The next one starts with the mean of their "
+        "weights (a model soup, Wortsman et al. 2022), and the last one's mean is what is shipped."
     ]
 
 

@@ -59,6 +59,12 @@ TISSUE = 0.1
 LEAST_TISSUE = 0.1
 """Smallest part of a slice that must be tissue."""
 
+LEAST_BRAIN = 0.3
+"""Part of the tissue that must be brain for a tumour to be set in."""
+
+BRAIN, LITTLE_BRAIN = "whole heads", "whole heads, little brain"
+"""Sources of the slices."""
+
 
 class Head(NamedTuple):
     """A whole head."""
@@ -97,8 +103,14 @@ def _brain_of(volume: Volume) -> Volume:
     return ndimage.zoom(soft, np.divide(volume.shape, small.shape), order=1)
 
 
-def cut(head: Head, plane: str, rng: np.random.Generator) -> Slice:
-    """Return a slice of the head along `plane`, "axial", "coronal" or "sagittal", with the front or top upwards."""
+def cut(head: Head, plane: str, rng: np.random.Generator) -> tuple[Slice, float]:
+    """Return a slice of the head along `plane`, with the front or top upwards, and how much of its tissue is brain.
+
+    Args:
+        head: the head.
+        plane: "axial", "coronal" or "sagittal".
+        rng: what to draw from.
+    """
     turn = np.radians(rng.triangular(-TILT, 0, TILT, size=3))
     centre = np.array(head.middle)
     right, up, normal = {"axial": (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}[plane]
@@ -123,7 +135,8 @@ def cut(head: Head, plane: str, rng: np.random.Generator) -> Slice:
         points += np.stack([ndimage.map_coordinates(one, points * scale, order=1, mode="nearest") for one in bend])
         sums += np.stack([ndimage.map_coordinates(one, points, order=1) for one in (head.volume, head.brain)])
     pixels, brain = sums / thick
-    return _recoloured(pixels, brain, rng)
+    share = brain[pixels > TISSUE].sum() / max(1, np.count_nonzero(pixels > TISSUE))
+    return _recoloured(pixels, brain, rng), float(share)
 
 
 def _turned(angles: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -170,13 +183,15 @@ def _records(path: Path, folder: Path, count: int, rng: np.random.Generator) -> 
     records: list[Record] = []
     while len(records) < count:
         plane = str(rng.choice(list(SHARES), p=list(SHARES.values())))
-        pixels = cut(head, plane, rng)
+        pixels, brain = cut(head, plane, rng)
         pixels = pixels / max(float(pixels.max()), 1e-6)
         if (pixels > TISSUE).mean() < LEAST_TISSUE:
             continue
         file = folder / f"{name}_{len(records):03}_{plane}.png"
         Image.fromarray(np.rint(255 * pixels).astype(np.uint8)).save(file)
-        records.append(Record(path=file, label="notumor", group=name))
+        records.append(
+            Record(path=file, label="notumor", group=name, source=BRAIN if brain >= LEAST_BRAIN else LITTLE_BRAIN)
+        )
     return records
 
 

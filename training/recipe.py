@@ -11,6 +11,20 @@ from slices import training_records, with_masks
 from mriclassify import Classifier, Dataset, Preprocessing, TrainingOptions
 from mriclassify._model._bundle import Bundle
 from mriclassify._training._souping import souped
+from mriclassify._weights._checkpoint import save_bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A part of a training, with options of its own.
+
+    Args:
+        options: of the training.
+        times: how often it is done, from the same start with the next seed; the mean of their weights is taken.
+    """
+
+    options: TrainingOptions
+    times: int = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,16 +34,12 @@ class Recipe:
     Args:
         backbone: a name in `list_backbones()`.
         size: of the images, pixels.
-        options: of the training.
-        cooling: of a shorter one after it, at a lower rate and with slices that are changed less.
-        coolings: how often that is done, from the same start with the next seed; the mean of their weights is taken.
+        stages: of the training; each starts with the weights that the one before it ended with.
     """
 
     backbone: str
     size: int
-    options: TrainingOptions
-    cooling: TrainingOptions
-    coolings: int = 1
+    stages: tuple[Stage, ...]
 
 
 def parser_of(description: str | None, recipe: Recipe, *, run: Path) -> argparse.ArgumentParser:
@@ -61,21 +71,33 @@ def parts_of(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
 def trained(recipe: Recipe, options: argparse.Namespace, part: Dataset, validation: Dataset) -> Bundle:
     """Return the model of a recipe; a run that was killed goes on in the folder of the run."""
     pretrained = options.weights or options.data.parent / "weights" / f"{recipe.backbone}.safetensors"
-    first = options.run / "first" / "model.safetensors"
-    if not first.exists():
-        clf = Classifier(recipe.backbone, pretrained=pretrained, preprocessing=Preprocessing(size=recipe.size))
-        clf.fit(part, validation=validation, options=recipe.options, resume=first.parent)
-        clf.save(first, half=True)
-    cooled = []
-    for number in range(recipe.coolings):
-        cooling = replace(recipe.cooling, seed=recipe.cooling.seed + number)
+    file: Path | None = None
+    for number, stage in enumerate(recipe.stages, 1):
+        folder = options.run / f"stage-{number}"
         # From the file, so that it is the same whether the run was killed in between or not.
-        clf = Classifier.from_pretrained(first)
-        clf.fit(part, validation=validation, options=cooling, resume=options.run / f"cooling-{number}")
-        cooled.append(clf.bundle)
-    if len(cooled) == 1:
-        return cooled[0]
-    return souped(cooled, part, validation, augment=recipe.cooling.augmentation, seed=recipe.cooling.seed)
+        before, file = file, folder / "model.safetensors"
+        if file.exists():
+            continue
+        models = []
+        for time in range(stage.times):
+            clf = (
+                Classifier.from_pretrained(before)
+                if before
+                else Classifier(recipe.backbone, pretrained=pretrained, preprocessing=Preprocessing(size=recipe.size))
+            )
+            asked = replace(stage.options, seed=stage.options.seed + time)
+            clf.fit(part, validation=validation, options=asked, resume=folder / f"training-{time}")
+            models.append(clf.bundle)
+        save_bundle(_mean(models, stage.options, part, validation), file, half=True)
+    if file is None:
+        raise ValueError("a recipe needs a stage")
+    return Classifier.from_pretrained(file).bundle
+
+
+def _mean(models: list[Bundle], options: TrainingOptions, part: Dataset, validation: Dataset) -> Bundle:
+    if len(models) == 1:
+        return models[0]
+    return souped(models, part, validation, augment=options.augmentation, seed=options.seed)
 
 
 def log_to_screen() -> None:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import train_default
-from recipe import log_to_screen, parser_of, parts_of, trained
+from recipe import Stage, log_to_screen, parser_of, parts_of, trained
 
 from mriclassify import Classifier, TrainingOptions
 from mriclassify._training._ensembling import ensembled
@@ -29,8 +29,10 @@ def otherwise(options: TrainingOptions, **changes: float) -> TrainingOptions:
 RECIPE = replace(
     train_default.RECIPE,
     size=192,
-    options=otherwise(train_default.RECIPE.options, epochs=10),
-    cooling=otherwise(train_default.RECIPE.cooling, epochs=3, learning_rate=1.5e-4),
+    stages=(
+        Stage(otherwise(train_default.OPTIONS, epochs=10)),
+        Stage(otherwise(train_default.COOLING, epochs=3, learning_rate=1.5e-4), times=2),
+    ),
 )
 
 
@@ -43,7 +45,7 @@ def main() -> None:
     part, validation = parts_of(options)
     second = trained(RECIPE, options, part, validation)
     first = Classifier.from_pretrained(options.beside)
-    augment = train_default.RECIPE.options.augmentation
+    augment = train_default.OPTIONS.augmentation
     together = ensembled([first.bundle, second], part, validation, augment=augment)
     save_bundle(together.with_changes(name="accurate"), options.run / "model.safetensors", half=True)
     logging.info("saved %s", options.run / "model.safetensors")

@@ -13,7 +13,8 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from recipe import Recipe, log_to_screen, parser_of, parts_of, trained
+from heads import LITTLE_BRAIN
+from recipe import Recipe, Stage, log_to_screen, parser_of, parts_of, trained
 
 from mriclassify import Augmentation, Synthesis, TrainingOptions
 from mriclassify._weights._checkpoint import save_bundle
@@ -33,26 +34,32 @@ OPTIONS = TrainingOptions(
     augmentation=Augmentation(
         gamma=0.4, contrast=0.3, bias=0.25, noise=0.05, brightness=0.1, coarse=0.3, artefact=0.25
     ),
-    synthesis=Synthesis(heal=0.15, miss=0.15, graft=0.2, fade=0.3, crop=0.2, sham=0.1),
+    synthesis=Synthesis(heal=0.15, miss=0.15, graft=0.2, fade=0.3, crop=0.2, sham=0.1, spared_sources=(LITTLE_BRAIN,)),
     # Not "auto": its measurement can fall out differently on a busy machine, and these are to be made again.
     precision="bf16",
     seed=1,
 )
+COOLING = replace(
+    OPTIONS,
+    epochs=5,
+    learning_rate=2e-4,
+    averaging=0.995,
+    augmentation=Augmentation(
+        gamma=0.35, contrast=0.25, bias=0.2, noise=0.04, brightness=0.08, coarse=0.2, artefact=0.15
+    ),
+    synthesis=Synthesis(heal=0.05, miss=0.1, graft=0.1, fade=0.2, crop=0.15, sham=0.05, spared_sources=(LITTLE_BRAIN,)),
+)
+# More lesions that are but a little darker than the brain around them, on the scanners of tumour-free slices too.
+FAINT = replace(
+    COOLING,
+    learning_rate=2.5e-4,
+    seed=11,
+    synthesis=replace(COOLING.synthesis, graft=0.2, fade=0.4),
+)
 RECIPE = Recipe(
     backbone="mobilenet_v2",
     size=224,
-    options=OPTIONS,
-    cooling=replace(
-        OPTIONS,
-        epochs=5,
-        learning_rate=2e-4,
-        averaging=0.995,
-        augmentation=Augmentation(
-            gamma=0.35, contrast=0.25, bias=0.2, noise=0.04, brightness=0.08, coarse=0.2, artefact=0.15
-        ),
-        synthesis=Synthesis(heal=0.05, miss=0.1, graft=0.1, fade=0.2, crop=0.15, sham=0.05),
-    ),
-    coolings=2,
+    stages=(Stage(OPTIONS), Stage(COOLING, times=2), Stage(FAINT, times=2)),
 )
 
 

@@ -104,6 +104,41 @@ def test_donors_are_the_slices_with_a_mask(masked: tuple[Dataset, Dataset]) -> N
     assert slices(data, masks=None).donors == []
 
 
+def test_empty_masks_of_tumour_free_slices_are_read_but_give_no_lesion(masked: tuple[Dataset, Dataset]) -> None:
+    data = masked[0]
+    healthy, glioma = first_of(data, "notumor"), first_of(data, "glioma")
+    masks = [None] * len(data)
+    masks[healthy] = masks[glioma] = data[glioma].mask
+    given = slices(data, masks=masks)
+    assert given.outlined == sorted([healthy, glioma])
+    assert given.donors == [glioma]
+
+
+def test_slices_of_spared_sources_get_no_graft(masked: tuple[Dataset, Dataset]) -> None:
+    data = masked[0]
+    healthy = [number for number, record in enumerate(data) if record.label == "notumor"]
+    sources = ["whole heads" if number in healthy[::2] else None for number in range(len(data))]
+
+    def targets(**options: Any) -> list[int]:
+        (batch,) = sample_batches(
+            slices(data, sources=sources),
+            [healthy],
+            synthesis=Synthesis(heal=0, miss=0, graft=1, fade=0, crop=0, sham=0, **options),
+            rng=lambda index: np.random.default_rng([3, index]),
+            device=CPU,
+            workers=1,
+            memory=Memory(0),
+        )
+        found: list[int] = batch.targets.tolist()
+        return found
+
+    free = LABELS.index("notumor")
+    everywhere, spared = targets(), targets(spared_sources=("whole heads",))
+    assert all(target == free for target in spared[::2])
+    assert spared[1::2] == everywhere[1::2]
+    assert any(target != free for target in everywhere[::2]) and any(target != free for target in spared[1::2])
+
+
 def test_a_mask_of_another_size_is_named_with_its_slice(
     masked: tuple[Dataset, Dataset], fit: Fit, tmp_path: Path
 ) -> None:

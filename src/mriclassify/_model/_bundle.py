@@ -14,6 +14,7 @@ from mriclassify._model._calibration import Temperature
 from mriclassify._model._consensus import Consensus, highest_of
 from mriclassify._model._device import Precision
 from mriclassify._model._ensemble import Ensemble
+from mriclassify._model._folding import folded
 from mriclassify._model._inference import infer
 from mriclassify._model._network import Network, Outputs
 from mriclassify._model._prediction import Prediction
@@ -103,7 +104,7 @@ class Bundle:
 
         The network must come from `ready`.
         """
-        outputs = infer(self.network, images, precision=self.precision)
+        outputs = infer(folded(self.network), images, precision=self.precision)
         if self.consensus is None or outputs.lesions is None:
             return outputs
         return outputs._replace(logits=self.consensus(outputs.logits, highest_of(outputs.lesions)))

@@ -51,6 +51,10 @@ class Tap:
         """Return the map (batch, channels, height, width), and let go of it."""
         return self.outputs.pop(get_ident())
 
+    def __deepcopy__(self, memo: object) -> "Tap":
+        """Return a tap of nothing: another thread may be on its way through the network."""
+        return Tap()
+
 
 def find_stages(backbone: nn.Module, *, channels: int, size: int) -> tuple[Stage, ...]:
     """Return the last map of each resolution, finest first, by showing `backbone` a blank image.

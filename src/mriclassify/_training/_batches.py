@@ -30,6 +30,7 @@ class Slices:
         masks: the outline of each slice's lesion, None where there is none; None altogether where nobody looks.
         healthy: index of the class whose slices have no lesion, None where there is no such class.
         classes: their names; needed only for synthesis.
+        sources: where each slice is from, as far as that is known; needed only for synthesis.
     """
 
     paths: Sequence[Path]
@@ -38,11 +39,21 @@ class Slices:
     masks: Sequence[Path | None] | None = None
     healthy: int | None = None
     classes: Sequence[str] = ()
+    sources: Sequence[str | None] | None = None
+
+    @property
+    def outlined(self) -> list[int]:
+        """The slices that have a mask."""
+        return [] if self.masks is None else [index for index, mask in enumerate(self.masks) if mask is not None]
 
     @property
     def donors(self) -> list[int]:
-        """The slices that have a mask."""
-        return [] if self.masks is None else [index for index, mask in enumerate(self.masks) if mask is not None]
+        """The slices that have a mask, but for tumour-free ones, whose masks are empty."""
+        return [index for index in self.outlined if int(self.targets[index]) != self.healthy]
+
+    def source(self, index: int) -> str | None:
+        """Return where slice `index` is from, as far as that is known."""
+        return None if self.sources is None else self.sources[index]
 
     def image(self, index: int) -> NDArray[np.float32]:
         """Return the image (1, size, size) of slice `index`."""
@@ -122,9 +133,9 @@ def sample_batches(
         return synthesis(
             made,
             rng(index),
-            label=slices.classes[made.target],
+            classes=slices.classes,
             healthy=healthy,
-            donors=len(donors),
+            donors=0 if slices.source(index) in synthesis.spared_sources else len(donors),
             donor=lambda number: remembered(donors[number]),
         )
 

@@ -130,7 +130,7 @@ def _read_masks(slices: Slices) -> None:
         DatasetError: one is no mask, or not as large as its slice.
     """
     workers = worker_count()
-    for _ in ordered_map(slices.sample, slices.donors, workers=workers, ahead=4 * workers):
+    for _ in ordered_map(slices.sample, slices.outlined, workers=workers, ahead=4 * workers):
         pass
 
 
@@ -185,14 +185,13 @@ def _slices(data: Dataset, classes: Sequence[str], preprocessing: Preprocessing,
         masks=[record.mask for record in data] if masks else None,
         healthy=classes.index(NO_TUMOUR) if NO_TUMOUR in classes else None,
         classes=classes,
+        sources=[record.source for record in data],
     )
 
 
 def _digest(data: Dataset) -> str:
-    """Return what tells one list of labelled files from another, and of their masks."""
-    lines = "\n".join(
-        f"{record.path}\t{record.label}" + (f"\t{record.mask}" if record.mask is not None else "") for record in data
-    )
+    """Return what tells one list of labelled files from another, and of their masks and sources."""
+    lines = "\n".join(f"{record.path}\t{record.label}\t{record.mask}\t{record.source}" for record in data)
     return f"{len(data)} of {hashlib.sha256(lines.encode()).hexdigest()[:16]}"
 
 

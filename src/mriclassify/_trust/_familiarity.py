@@ -18,7 +18,7 @@ SCALE_FLOOR = 0.1
 SMALLEST = 1e-12
 """Part of the whole variance that a direction has at least: what never varied must not be divided by zero."""
 
-FAMILIAR_SHARE = 0.995
+FAMILIAR_SHARE = 0.99
 """Share of held-out slices of the training's own sources that are to be found familiar."""
 
 NAMES = ("mean", "scale", "basis", "variance", "residual")
