@@ -67,8 +67,7 @@ not the one that is best on validation, that the temperature is fitted to change
 half of the say in whether there is a tumour, and which features the distance is made of, was decided with their
 figures in view. So was that slices of whole heads are trained on: most false alarms on `external_lgg` lay below the
 brain. What that is worth, `benchmarks/healthy_heads.py` measures on two heads that decided nothing. Of two networks of
-224 px with the same validation loss (0.19), the one was taken that does better on fold 0 and on `external_lgg`; and
-the last stage was added because what is missed there is but a little darker than the brain around it.
+224 px with the same validation loss (0.19), the one was taken that does better on fold 0 and on `external_lgg`.
 On sets that nobody has looked at, figures may be lower."""
 """What a card owes its readers about the sets that it reports on."""
 
@@ -181,7 +180,7 @@ the last is not kept, the temperature and the thresholds: {used:,} slices, witho
 denies (`training/suspects.csv`). Beside them, {COUNT * len(SOURCES)} slices that `training/heads.py` cuts from
 {len(SOURCES)} whole heads without a tumour, of packages on PyPI (`training/fetch_heads.py`; MIT, BSD, and the MNI's
 notice for Colin27). The shipped default met them after its first stage, which had 181 slices of Colin27 instead; and
-until its last stage, as in what answers beside it, grafts were also set into slices with little brain."""
+in the shipped files grafts were also set into slices with little brain, which the recipe spares now."""
 
 
 def publish(results: dict[str, Any], model: Path, name: str, kind: Kind) -> None:

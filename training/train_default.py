@@ -49,17 +49,10 @@ COOLING = replace(
     ),
     synthesis=Synthesis(heal=0.05, miss=0.1, graft=0.1, fade=0.2, crop=0.15, sham=0.05, spared_sources=(LITTLE_BRAIN,)),
 )
-# More lesions that are but a little darker than the brain around them, on the scanners of tumour-free slices too.
-FAINT = replace(
-    COOLING,
-    learning_rate=2.5e-4,
-    seed=11,
-    synthesis=replace(COOLING.synthesis, graft=0.2, fade=0.4),
-)
 RECIPE = Recipe(
     backbone="mobilenet_v2",
     size=224,
-    stages=(Stage(OPTIONS), Stage(COOLING, times=2), Stage(FAINT, times=2)),
+    stages=(Stage(OPTIONS), Stage(COOLING, times=2)),
 )
 
 

@@ -28,23 +28,9 @@ class FadeParameters(NamedTuple):
     texture: float  # what is left of the lesion's own variation, 0..1
 
 
-LEVELS = (0.55, 1.15)
-"""Brightness of a faded lesion, as parts of its surroundings'."""
-
-DARK = 0.92
-"""Highest level of a lesion that shows by its brightness alone."""
-
-
-def draw_fade(rng: np.random.Generator, *, dark: bool = False) -> FadeParameters:
-    """Draw the parameters of a fading.
-
-    Args:
-        rng: what to draw from.
-        dark: whether the lesion is to be darker than its surroundings: a grafted one pushes nothing aside, so that it
-            could not be seen at all if it were as bright as they are.
-    """
-    low, high = LEVELS
-    return FadeParameters(level=float(rng.uniform(low, DARK if dark else high)), texture=float(rng.uniform(0.1, 0.9)))
+def draw_fade(rng: np.random.Generator) -> FadeParameters:
+    """Draw the parameters of a fading."""
+    return FadeParameters(level=float(rng.uniform(0.55, 1.15)), texture=float(rng.uniform(0.1, 0.9)))
 
 
 def fade(image: Plane, lesion: Mask, parameters: FadeParameters) -> Plane | None:

@@ -7,7 +7,7 @@ with the lesion in them, do to both what is done to these, and change nothing th
 that took up less contrast agent than those of the public sets.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,7 +43,7 @@ class Synthesis:
             the tumour-free class too. Unless it is 0, so are those that were to be healed and can't be. Not more than 1
             together with `heal`.
         graft: share of the tumour-free slices that get the lesion, and the class, of another slice.
-        fade: share of the slices with a lesion of `faded_classes`, their own or a grafted one, in which it is faded.
+        fade: share of the slices with a lesion of `faded_classes` in which it is faded.
         crop: share of the slices with or without a lesion that are cropped, with the lesion in them.
         sham: share of all other slices in which a healthy spot is replaced by healthy tissue.
         faded_classes: whose lesions may be faded: those that also occur without taking up contrast agent.
@@ -75,7 +75,7 @@ class Synthesis:
         sample: Sample,
         rng: np.random.Generator,
         *,
-        classes: Sequence[str],
+        label: str,
         healthy: int,
         donors: int,
         donor: Callable[[int], Sample],
@@ -85,7 +85,7 @@ class Synthesis:
         Args:
             sample: a slice of the training part.
             rng: of this slice in this epoch.
-            classes: names of the classes.
+            label: its class.
             healthy: index of the tumour-free class.
             donors: how many slices with a lesion mask there are.
             donor: from a number below that to the slice.
@@ -97,13 +97,12 @@ class Synthesis:
             free = self._freed(sample, chance, rng, healthy)
             if free is not None:
                 return free
-            if fades < self.fade and classes[sample.target] in self.faded_classes:
+            if label in self.faded_classes and fades < self.fade:
                 sample = _faded(sample, rng)
         elif sample.target == healthy and donors and chance < self.graft:
             grafted = self._grafted(sample, [donor(int(number)) for number in pick], rng)
             if grafted is not None:
-                fading = fades < self.fade and classes[grafted.target] in self.faded_classes
-                return _faded(grafted, rng, dark=True) if fading else grafted
+                return grafted
         if sample.lesion is not None and crops < self.crop:
             return _cropped(sample, rng) or sample
         if shams < self.sham:
@@ -141,8 +140,8 @@ class Synthesis:
         return Sample(image, donors[best].target, lesion.astype(np.float32))
 
 
-def _faded(sample: Sample, rng: np.random.Generator, *, dark: bool = False) -> Sample:
-    made = None if sample.lesion is None else fade(sample.image, sample.lesion > 0.5, draw_fade(rng, dark=dark))
+def _faded(sample: Sample, rng: np.random.Generator) -> Sample:
+    made = None if sample.lesion is None else fade(sample.image, sample.lesion > 0.5, draw_fade(rng))
     return sample if made is None else sample._replace(image=made)
 
 

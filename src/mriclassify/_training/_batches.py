@@ -133,7 +133,7 @@ def sample_batches(
         return synthesis(
             made,
             rng(index),
-            classes=slices.classes,
+            label=slices.classes[made.target],
             healthy=healthy,
             donors=0 if slices.source(index) in synthesis.spared_sources else len(donors),
             donor=lambda number: remembered(donors[number]),
