@@ -48,8 +48,8 @@ def slice_16() -> Pixels:
     picture = Image.open(SCANS / "sagittal_16bit.png").crop((0, 20, 256, 256))
     values = np.asarray(Image.fromarray(np.array(picture, np.float32)).resize((208, 240), Image.Resampling.BICUBIC))
     rows, columns = np.mgrid[0:240, 0:208]
-    spot = np.exp(-((rows - 60) ** 2 + (columns - 60) ** 2) / (2 * 22**2))
-    scaled: Pixels = np.round(np.clip(values / values.max() + 0.8 * spot, 0, 1) * TOP).astype(np.uint16)
+    spot = np.exp(-((rows - 80) ** 2 + (columns - 140) ** 2) / (2 * 15**2))
+    scaled: Pixels = np.round(np.clip(values / values.max() + 0.5 * spot, 0, 1) * TOP).astype(np.uint16)
     assert len(np.unique(scaled)) > 2**14
     return scaled
 
