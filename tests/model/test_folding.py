@@ -99,7 +99,15 @@ def moved(model: Network) -> None:
     model.head.weight.data = 2 * model.head.weight.data
 
 
-@pytest.mark.parametrize("change", [shifted, loaded, replaced, moved])
+def turned(model: Network) -> None:
+    """A module without parameters is put in another's place."""
+    blocks = [module for module in model.backbone.modules() if isinstance(module, nn.ReLU6)]
+    rows = [module for module in model.backbone.modules() if isinstance(module, nn.Sequential)]
+    (row,) = [row for row in rows if any(child is blocks[-1] for child in row.children())]
+    row[[child is blocks[-1] for child in row.children()].index(True)] = nn.Tanh()
+
+
+@pytest.mark.parametrize("change", [shifted, loaded, replaced, moved, turned])
 def test_what_changes_in_the_network_changes_in_what_was_folded(change: Callable[[Network], None]) -> None:
     model = network()
     before = infer(folded(model), IMAGES)
@@ -119,8 +127,9 @@ def test_hooks_are_called_whether_they_came_before_or_after() -> None:
     infer(folded(model), IMAGES)
     assert heard == ["early", "early", "late"]
     early.remove()
+    place.register_forward_hook(lambda *_: heard.append("last"))
     infer(folded(model), IMAGES)
-    assert heard == ["early", "early", "late", "late"]
+    assert heard == ["early", "early", "late", "late", "last"]
 
 
 def test_a_convolution_that_is_listened_to_is_not_folded() -> None:

@@ -81,8 +81,9 @@ def _state_of(network: nn.Module) -> State:
         (id(tensor), tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
         for tensor in (*network.parameters(), *network.buffers())
     )
-    hooks = tuple(
-        (len(module._forward_hooks), len(module._forward_pre_hooks), int(module.training))
+    # Hooks go by numbers that are given once, and no number is negative.
+    modules = tuple(
+        (id(module), int(module.training), *module._forward_hooks, -1, *module._forward_pre_hooks)
         for module in network.modules()
     )
-    return *tensors, *hooks
+    return *tensors, *modules

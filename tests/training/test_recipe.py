@@ -1,0 +1,73 @@
+"""A recipe: stages that follow one another, each from the mean of the one before, and go on where they were killed."""
+
+import importlib
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from mriclassify import Bundle, Classifier, Dataset, TrainingOptions
+from mriclassify._model._backbones import build_backbone
+
+TRAINING = Path(__file__).resolve().parents[2] / "training"
+
+pytestmark = pytest.mark.skipif(not TRAINING.exists(), reason="needs the repository's scripts")
+
+
+@pytest.fixture(scope="module")
+def recipes() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(TRAINING))
+        yield importlib.import_module("recipe")
+
+
+def weights(bundle: Bundle) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in bundle.network.state_dict().items() if value.is_floating_point()}
+
+
+def test_stages_follow_one_another_and_a_finished_one_is_not_done_again(
+    recipes: ModuleType, parts: tuple[Dataset, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = tmp_path / "start.safetensors"
+    save_file(build_backbone("small_cnn", size=32).state_dict(), start)
+    options = TrainingOptions(epochs=1, batch_size=8, precision="fp32", seed=3, warmup=0)
+    recipe = recipes.Recipe(
+        backbone="small_cnn", size=32, stages=(recipes.Stage(options), recipes.Stage(options, times=2))
+    )
+    asked: list[tuple[int, str]] = []
+    fit = Classifier.fit
+
+    def noted(clf: Classifier, data: Dataset, **given: object) -> Classifier:
+        resume, training = given["resume"], given["options"]
+        assert isinstance(resume, Path) and isinstance(training, TrainingOptions)
+        asked.append((training.seed, resume.relative_to(tmp_path / "run").as_posix()))
+        return fit(clf, data, **given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Classifier, "fit", noted)
+    line = Namespace(data=tmp_path, weights=start, run=tmp_path / "run")
+    made = recipes.trained(recipe, line, *parts)
+    assert asked == [(3, "stage-1/training-0"), (3, "stage-2/training-0"), (4, "stage-2/training-1")]
+    first = Classifier.from_pretrained(tmp_path / "run" / "stage-1" / "model.safetensors", device="cpu").bundle
+    assert any(not torch.equal(value, weights(made)[name]) for name, value in weights(first).items())
+
+    # Killed after its first stage, it does the second one again from the same start.
+    (tmp_path / "run" / "stage-2" / "model.safetensors").unlink()
+    del asked[:]
+    again = recipes.trained(recipe, line, *parts)
+    assert [folder for _, folder in asked] == ["stage-2/training-0", "stage-2/training-1"]
+    assert all(torch.equal(value, weights(again)[name]) for name, value in weights(made).items())
+    del asked[:]
+    recipes.trained(recipe, line, *parts)
+    assert not asked
+
+
+def test_a_recipe_without_stages_makes_no_weights(
+    recipes: ModuleType, parts: tuple[Dataset, Dataset], tmp_path: Path
+) -> None:
+    line = Namespace(data=tmp_path, weights=None, run=tmp_path)
+    with pytest.raises(ValueError, match="needs a stage"):
+        recipes.trained(recipes.Recipe(backbone="small_cnn", size=32, stages=()), line, *parts)
