@@ -32,7 +32,6 @@ from sklearn.preprocessing import StandardScaler
 
 from mriclassify import Classifier, Dataset, Record, Report
 from mriclassify._data._record import absolute
-from mriclassify._model._inference import infer
 from mriclassify._reading import read_slice
 from mriclassify._threads import batched
 from mriclassify._trust._risk_coverage import RiskCoverage
@@ -281,7 +280,7 @@ def _times(clf: Classifier, files: Sequence[Path], rounds: int) -> Section:
 
 def _infer_all(clf: Classifier, images: torch.Tensor) -> None:
     for batch in images.split(BATCH):
-        infer(clf.bundle.network, batch, precision=clf.precision)
+        clf.bundle.ask(batch)
 
 
 def _answer_all(clf: Classifier, files: Sequence[Path]) -> None:

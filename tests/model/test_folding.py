@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from mriclassify import Bundle, Preprocessing
+from mriclassify._model import _bundle
 from mriclassify._model._backbones import build_backbone, stem_channels
 from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._folding import folded
@@ -211,3 +213,21 @@ def test_weights_made_in_inference_mode_can_be_folded() -> None:
     with torch.inference_mode():
         model = network(lesions=False)
     assert torch.equal(infer(folded(model), IMAGES).logits.isfinite(), torch.ones(3, 4, dtype=torch.bool))
+
+
+def test_answers_in_half_precision_come_from_the_network_as_it_was_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[nn.Module] = []
+    monkeypatch.setattr(_bundle, "folded", lambda model: asked.append(model) or folded(model))
+    model = network(lesions=False)
+    bundle = Bundle(
+        name="net",
+        backbone="mobilenet_v2",
+        classes=("a", "b", "c", "d"),
+        network=model,
+        preprocessing=Preprocessing(size=SIZE),
+    )
+    exact = bundle.ask(IMAGES)
+    assert asked == [model]
+    halved = bundle.with_changes(precision="bf16").ask(IMAGES)
+    assert asked == [model]
+    torch.testing.assert_close(halved.logits, exact.logits, rtol=0.1, atol=0.1)
