@@ -1,7 +1,7 @@
 """Measure trained weights, put them where users get them, and write their card.
 
-    python training/publish.py --model runs/default/model.safetensors --name mobilenet_v2.lesions-v4 --as default
-    python training/publish.py --model runs/accurate/model.safetensors --name ensemble.lesions-v4 --as accurate
+    python training/publish.py --model runs/default/model.safetensors --name mobilenet_v2.lesions-v5 --as default
+    python training/publish.py --model runs/accurate/model.safetensors --name ensemble.lesions-v5 --as accurate
     python training/publish.py --speed
     python training/publish.py --check
     python training/publish.py --measure runs/lesions/model.safetensors
@@ -263,8 +263,9 @@ def measure_speed(data: Path) -> int:
         # What is said of the training may have been put better since.
         results["training"] = training(kind, data, machine=results["training"]["machine"])
         print(kind, json.dumps(results["speed"]))
-        _write(file, json.dumps(results, indent=1) + "\n")
-        _write(CARDS / f"{kind}.md", card(results, kind))
+        written = json.dumps(results, indent=1) + "\n"
+        _write(file, written)
+        _write(CARDS / f"{kind}.md", card(json.loads(written), kind))
     return 0
 
 

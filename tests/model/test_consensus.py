@@ -9,6 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from mriclassify import Bundle, Classifier, Dataset, OptionError, Preprocessing
 from mriclassify._model._consensus import Consensus, highest_of
+from mriclassify._model._folding import folded
 from mriclassify._model._inference import infer, ready
 from mriclassify._model._network import Network
 from mriclassify._model._outputs import outputs_of
@@ -134,7 +135,7 @@ def agreeing(bundle: Bundle) -> Bundle:
 
 def test_a_bundle_asks_both(bundle: Bundle, agreeing: Bundle) -> None:
     images = torch.rand(3, 1, 64, 64)
-    raw = infer(bundle.network, images)
+    raw = infer(folded(bundle.network), images)
     assert torch.equal(bundle.ask(images).logits, raw.logits)
     assert agreeing.consensus is not None and raw.lesions is not None
     torch.testing.assert_close(agreeing.ask(images).logits, agreeing.consensus(raw.logits, highest_of(raw.lesions)))

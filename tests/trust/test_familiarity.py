@@ -9,7 +9,7 @@ from sklearn.decomposition import PCA
 
 from mriclassify._errors import CheckpointError, DatasetError, OptionError
 from mriclassify._trust import _familiarity
-from mriclassify._trust._familiarity import Familiarity, familiar_below
+from mriclassify._trust._familiarity import FAMILIAR_SHARE, Familiarity, familiar_below
 
 
 def features(count: int, *, seed: int, width: int = 40) -> NDArray[np.float64]:
@@ -137,8 +137,9 @@ def test_broken_statistics_are_refused(kind: str) -> None:
 def test_the_limit_is_the_quantile_of_held_out_distances() -> None:
     distances = np.arange(1, 1001, dtype=float)
     limit = familiar_below(distances)
-    assert (distances <= limit).mean() >= 0.995
-    assert limit == 996
+    assert (distances <= limit).mean() >= FAMILIAR_SHARE
+    assert limit == 991
+    assert familiar_below(distances, share=0.995) == 996
     assert familiar_below(distances[:10]) == 10
 
 
