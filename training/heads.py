@@ -135,8 +135,9 @@ def cut(head: Head, plane: str, rng: np.random.Generator) -> tuple[Slice, float]
         points += np.stack([ndimage.map_coordinates(one, points * scale, order=1, mode="nearest") for one in bend])
         sums += np.stack([ndimage.map_coordinates(one, points, order=1) for one in (head.volume, head.brain)])
     pixels, brain = sums / thick
-    share = brain[pixels > TISSUE].sum() / max(1, np.count_nonzero(pixels > TISSUE))
-    return _recoloured(pixels, brain, rng), float(share)
+    tissue = pixels > TISSUE
+    share = float(brain[tissue].mean()) if tissue.any() else 0.0
+    return _recoloured(pixels, brain, rng), share
 
 
 def _turned(angles: NDArray[np.float64]) -> NDArray[np.float64]:

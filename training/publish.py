@@ -10,7 +10,8 @@ The first form writes the weights (the default into the package, the accurate on
 `registry.json`, the figures in `benchmarks/results/`, the card in `docs/models/` that is made of them, and, for the
 default, the figures in `README.md`. `--check` measures the packaged weights again, but for robustness and speed, and
 fails where a figure is not the one that is written down. `--speed` measures that alone, of both, once the machine is
-quiet, and writes it and the cards again. `--measure` measures any other file and writes nothing.
+quiet, and writes it and the cards again, with what is said of the training by now. `--measure` measures any other file
+and writes nothing.
 `benchmarks/trust.py` says what is measured, and how.
 """
 
@@ -207,11 +208,7 @@ def publish(results: dict[str, Any], model: Path, name: str, kind: Kind) -> None
         "packaged": kind == "default",
     }
     _register(entry, kind)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    written = json.dumps(results, indent=1) + "\n"
-    _write(RESULTS / f"trust-{kind}.json", written)
-    # From what was written, so that the card can be made again from the file.
-    _write(CARDS / f"{kind}.md", card(json.loads(written), kind))
+    _write_figures(results, kind)
     if kind == "default":
         _write(README, with_figures(README.read_text(), readme_block(results)))
 
@@ -239,6 +236,15 @@ def _register(entry: Mapping[str, Any], kind: Kind) -> None:
     load_registry(REGISTRY)
 
 
+def _write_figures(results: Mapping[str, Any], kind: Kind) -> None:
+    """Write the figures, and the card that is made of them."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    written = json.dumps(results, indent=1) + "\n"
+    _write(RESULTS / f"trust-{kind}.json", written)
+    # From what was written, so that the card can be made again from the file.
+    _write(CARDS / f"{kind}.md", card(json.loads(written), kind))
+
+
 def _write(file: Path, text: str) -> None:
     with whole_file(file) as part:
         part.write_text(text, encoding="utf-8")
@@ -256,16 +262,13 @@ def measure_speed(data: Path) -> int:
     """Measure the speed of the published weights, and write it, and what is said of them, into figures and cards."""
     others = [section for section in trust.SECTIONS if section != "speed"]
     for kind in FOLDERS:
-        file = RESULTS / f"trust-{kind}.json"
-        results = json.loads(file.read_text())
+        results = json.loads((RESULTS / f"trust-{kind}.json").read_text())
         weights = FOLDERS[kind] / f"{results['weights']['name']}.safetensors"
         results["speed"] = trust.measure(weights, data, without=others)["speed"]
         # What is said of the training may have been put better since.
         results["training"] = training(kind, data, machine=results["training"]["machine"])
         print(kind, json.dumps(results["speed"]))
-        written = json.dumps(results, indent=1) + "\n"
-        _write(file, written)
-        _write(CARDS / f"{kind}.md", card(json.loads(written), kind))
+        _write_figures(results, kind)
     return 0
 
 

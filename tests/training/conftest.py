@@ -1,15 +1,35 @@
 """A training small enough to be done many times."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
 import pytest
+import torch
 from torch import nn
 
-from mriclassify import Classifier, Dataset, Epoch, Preprocessing, TrainingOptions
+from mriclassify import Bundle, Classifier, Dataset, Epoch, Preprocessing, TrainingOptions
+from mriclassify._model._provenance import Provenance
 
 Fit: TypeAlias = Callable[..., Classifier]
+Scaled: TypeAlias = Callable[..., Bundle]
+
+
+@pytest.fixture(scope="session")
+def scaled() -> Scaled:
+    """Make another model of one: all its parameters times a factor, trained on slices of its own."""
+
+    def make(bundle: Bundle, factor: float, **changes: Any) -> Bundle:
+        network = copy.deepcopy(bundle.network)
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.mul_(factor)
+        provenance = Provenance(slices=np.array([1, 2], np.uint64), groups=("known",))
+        return bundle.with_changes(network=network, provenance=provenance, **changes)
+
+    return make
 
 
 @pytest.fixture

@@ -1,33 +1,21 @@
 """ensembled: trained models become one, calibrated anew on slices that none was trained on."""
 
-import copy
+from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import torch
 
 from mriclassify import Bundle, Classifier, ClassMismatchError, Dataset, NetworkError, Preprocessing
 from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._outputs import outputs_of
-from mriclassify._model._provenance import Provenance
 from mriclassify._training._ensembling import ensembled
 from mriclassify._weights._checkpoint import load_bundle, save_bundle
 
 
 @pytest.fixture(scope="module")
-def coarse(fitted: Classifier) -> Bundle:
+def coarse(fitted: Classifier, scaled: Callable[..., Bundle]) -> Bundle:
     """Another model of the same classes, for smaller images."""
-    network = copy.deepcopy(fitted.bundle.network)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.mul_(0.9)
-    return fitted.bundle.with_changes(
-        name="coarse",
-        network=network,
-        preprocessing=Preprocessing(size=32),
-        provenance=Provenance(slices=np.array([1, 2], np.uint64), groups=("known",)),
-    )
+    return scaled(fitted.bundle, 0.9, name="coarse", preprocessing=Preprocessing(size=32))
 
 
 @pytest.fixture(scope="module")

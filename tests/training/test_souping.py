@@ -1,6 +1,7 @@
 """souped: networks of one start become the network of their mean weights, calibrated anew."""
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -9,19 +10,13 @@ import torch
 from mriclassify import Bundle, Classifier, ClassMismatchError, Dataset, NetworkError, Preprocessing
 from mriclassify._model._network import Network
 from mriclassify._model._outputs import outputs_of
-from mriclassify._model._provenance import Provenance
 from mriclassify._training._souping import souped
 
 
 @pytest.fixture(scope="module")
-def other(fitted: Classifier) -> Bundle:
+def other(fitted: Classifier, scaled: Callable[..., Bundle]) -> Bundle:
     """The same network, all of whose parameters are half as large."""
-    network = copy.deepcopy(fitted.bundle.network)
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.mul_(0.5)
-    provenance = Provenance(slices=np.array([1, 2], np.uint64), groups=("known",))
-    return fitted.bundle.with_changes(name="other", network=network, provenance=provenance)
+    return scaled(fitted.bundle, 0.5, name="other")
 
 
 @pytest.fixture(scope="module")

@@ -76,6 +76,7 @@ class Synthesis:
         rng: np.random.Generator,
         *,
         label: str,
+        source: str | None = None,
         healthy: int,
         donors: int,
         donor: Callable[[int], Sample],
@@ -86,6 +87,7 @@ class Synthesis:
             sample: a slice of the training part.
             rng: of this slice in this epoch.
             label: its class.
+            source: where it is from, as far as that is known.
             healthy: index of the tumour-free class.
             donors: how many slices with a lesion mask there are.
             donor: from a number below that to the slice.
@@ -99,7 +101,7 @@ class Synthesis:
                 return free
             if label in self.faded_classes and fades < self.fade:
                 sample = _faded(sample, rng)
-        elif sample.target == healthy and donors and chance < self.graft:
+        elif sample.target == healthy and donors and chance < self.graft and source not in self.spared_sources:
             grafted = self._grafted(sample, [donor(int(number)) for number in pick], rng)
             if grafted is not None:
                 return grafted

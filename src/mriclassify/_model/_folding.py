@@ -21,7 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._network import Network
 
-State: TypeAlias = tuple[tuple[int, ...], ...]
+State: TypeAlias = tuple[object, ...]
 """What a network's outputs depend on, as far as it can change in place."""
 
 _folded: WeakKeyDictionary[nn.Module, tuple[State, Network | Ensemble | None]] = WeakKeyDictionary()
@@ -31,9 +31,9 @@ _lock = Lock()
 def folded(network: Network | Ensemble) -> Network | Ensemble:
     """Return a network with the same outputs, up to rounding, that is faster; `network` itself where there is none.
 
-    It is made once, and anew after the weights or hooks of `network` changed. What is folded is a convolution with
-    the batch normalisation that follows it in an `nn.Sequential`, where both are used in this place alone and nobody
-    listens in between.
+    It is made once, and anew after the weights, modules or hooks of `network` changed. What is folded is a convolution
+    with the batch normalisation that follows it in an `nn.Sequential`, where both are used in this place alone and
+    nobody listens in between.
 
     Args:
         network: in evaluation mode, as it comes from `ready`; it is not changed.
@@ -78,14 +78,18 @@ def _pairs(network: nn.Module) -> Iterator[tuple[nn.Sequential, int, int]]:
 
 
 def _state_of(network: nn.Module) -> State:
-    # torch counts the changes of a tensor in place, but of those made in inference mode.
-    tensors = tuple(
-        (id(tensor), tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
-        for tensor in (*network.parameters(), *network.buffers())
-    )
-    # Hooks go by numbers that are given once, and no number is negative.
-    modules = tuple(
-        (id(module), int(module.training), *module._forward_hooks, -1, *module._forward_pre_hooks)
+    return tuple(
+        (
+            id(module),
+            module.training,
+            tuple(module._forward_hooks),  # numbers that are given once
+            tuple(module._forward_pre_hooks),
+            # torch counts the changes of a tensor in place, but of those made in inference mode.
+            *(
+                (id(tensor), tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version)
+                for tensor in (*module._parameters.values(), *module._buffers.values())
+                if tensor is not None
+            ),
+        )
         for module in network.modules()
     )
-    return *tensors, *modules

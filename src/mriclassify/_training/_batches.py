@@ -51,10 +51,6 @@ class Slices:
         """The slices that have a mask, but for tumour-free ones, whose masks are empty."""
         return [index for index in self.outlined if int(self.targets[index]) != self.healthy]
 
-    def source(self, index: int) -> str | None:
-        """Return where slice `index` is from, as far as that is known."""
-        return None if self.sources is None else self.sources[index]
-
     def image(self, index: int) -> NDArray[np.float32]:
         """Return the image (1, size, size) of slice `index`."""
         scan = read_slice(self.paths[index])
@@ -134,8 +130,9 @@ def sample_batches(
             made,
             rng(index),
             label=slices.classes[made.target],
+            source=None if slices.sources is None else slices.sources[index],
             healthy=healthy,
-            donors=0 if slices.source(index) in synthesis.spared_sources else len(donors),
+            donors=len(donors),
             donor=lambda number: remembered(donors[number]),
         )
 

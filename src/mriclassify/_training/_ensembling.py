@@ -14,8 +14,7 @@ from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._inference import ready
 from mriclassify._model._network import Network
 from mriclassify._model._provenance import Provenance
-from mriclassify._training._calibrating import calibrated
-from mriclassify._training._trusting import with_trust
+from mriclassify._training._trusting import validated
 
 
 def ensembled(
@@ -42,8 +41,7 @@ def ensembled(
     together = joined(
         bundles, network, first=first, name="ensemble", backbone="+".join(bundle.backbone for bundle in bundles)
     )
-    together = calibrated(together, held, augment=augment, seed=seed)
-    return with_trust(together, kept, held, augment=augment, seed=seed)
+    return validated(together, kept, held, augment=augment, seed=seed)
 
 
 def joined(

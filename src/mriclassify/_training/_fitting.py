@@ -23,11 +23,10 @@ from mriclassify._model._provenance import Provenance, fingerprints, group_hashe
 from mriclassify._reading import read_slice
 from mriclassify._threads import ordered_map, worker_count
 from mriclassify._training._batches import Slices
-from mriclassify._training._calibrating import calibrated
 from mriclassify._training._history import History
 from mriclassify._training._loop import OnEpoch, train
 from mriclassify._training._options import TrainingOptions
-from mriclassify._training._trusting import with_trust
+from mriclassify._training._trusting import validated
 from mriclassify._version import __version__
 
 log = logging.getLogger("mriclassify")
@@ -95,9 +94,7 @@ def fit_bundle(
         preprocessing=preprocessing,
         provenance=provenance,
     )
-    augment, seed = options.augmentation, options.seed
-    bundle = calibrated(bundle, held, augment=augment, seed=seed)
-    return with_trust(bundle, kept, held, augment=augment, seed=seed), history
+    return validated(bundle, kept, held, augment=options.augmentation, seed=options.seed), history
 
 
 def _parts(data: Dataset, validation: Dataset | None, *, seed: int) -> tuple[Dataset, Dataset, str]:

@@ -13,9 +13,8 @@ from mriclassify._data._augmentation import Augment
 from mriclassify._data._dataset import Dataset
 from mriclassify._errors import NetworkError
 from mriclassify._model._bundle import Bundle
-from mriclassify._training._calibrating import calibrated
 from mriclassify._training._ensembling import check_classes, joined
-from mriclassify._training._trusting import with_trust
+from mriclassify._training._trusting import validated
 
 
 def souped(
@@ -46,8 +45,7 @@ def souped(
     states = [bundle.network.state_dict() for bundle in bundles]
     network.load_state_dict({name: _mean([state[name] for state in states]) for name in states[0]})
     soup = joined(bundles, network, first=first, name=first.backbone, backbone=first.backbone)
-    soup = calibrated(soup, held, augment=augment, seed=seed)
-    return with_trust(soup, kept, held, augment=augment, seed=seed)
+    return validated(soup, kept, held, augment=augment, seed=seed)
 
 
 def _shapes(bundle: Bundle) -> dict[str, torch.Size]:

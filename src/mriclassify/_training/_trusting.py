@@ -12,12 +12,18 @@ from mriclassify._errors import DatasetError, OptionError
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._outputs import outputs_of
 from mriclassify._shapes import Probabilities, Targets
-from mriclassify._training._calibrating import changing
+from mriclassify._training._calibrating import calibrated, changing
 from mriclassify._trust._conformal import Conformal, fewest_patients
 from mriclassify._trust._familiarity import Familiarity, familiar_below
 from mriclassify._trust._recalibration import RISK, curve_of, site_threshold
 
 log = logging.getLogger("mriclassify")
+
+
+def validated(bundle: Bundle, kept: Dataset, held: Dataset, *, augment: Augment | None, seed: int) -> Bundle:
+    """Return a trained bundle calibrated, and with what it can be trusted by; arguments are those of `with_trust`."""
+    bundle = calibrated(bundle, held, augment=augment, seed=seed)
+    return with_trust(bundle, kept, held, augment=augment, seed=seed)
 
 
 def with_trust(bundle: Bundle, kept: Dataset, held: Dataset, *, augment: Augment | None, seed: int) -> Bundle:
