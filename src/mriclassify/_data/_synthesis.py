@@ -1,4 +1,4 @@
-"""Synthesis: during training, tumours are healed, left out, grafted and faded, and halves doubled: the scanner says nothing.
+"""Synthesis: during training, tumours are healed, left out, grafted and faded, and halves doubled, to hide the scanner.
 
 In the public sets tumours come from some scanners and tumour-free slices from others, and whoever can tell the scanner
 need not look at the tumour. Slices whose lesion was healed, that were cropped so that it is left out, or whose other
