@@ -30,7 +30,6 @@ from mriclassify import (
     Prediction,
     Preprocessing,
     crop,
-    double,
     draw_crop,
     draw_fade,
     fade,
@@ -161,20 +160,18 @@ def changes(clf: Classifier) -> Figure:
         for plane in (windowed, (_distance(pixels.shape) < SPOT[2]).astype(np.float32))
     )
     generator, rng = torch.Generator().manual_seed(4), np.random.default_rng(0)
-    augmented = Augmentation(coarse=0.5)(torch.from_numpy(image)[None, None].repeat(4, 1, 1, 1), generator)
-    doubled = double(image, lesion > 0.5, free=True)
+    augmented = Augmentation(coarse=0.5)(torch.from_numpy(image)[None, None].repeat(3, 1, 1, 1), generator)
     cut_away = crop(image, lesion > 0.5, draw_crop(rng), miss=True)
     panels = {
         "a slice": image,
         **{f"by chance {number}": changed[0] for number, changed in enumerate(augmented.numpy(), start=1)},
         "outlined": np.where(_rim(lesion > 0.5), np.float32(1.5), image * np.float32(0.6)),
         "healed": heal(image, lesion > 0.5),
-        "left out": None if cut_away is None else cut_away[0],
         "faded": fade(image, lesion > 0.5, draw_fade(rng)),
-        "other half doubled": None if doubled is None else doubled[0],
+        "left out": None if cut_away is None else cut_away[0],
     }
-    figure = Figure(figsize=(8.0, 3.7), layout="constrained")
-    for place, (title, plane) in zip(figure.subplots(2, 5).ravel(), panels.items(), strict=True):
+    figure = Figure(figsize=(6.4, 3.7), layout="constrained")
+    for place, (title, plane) in zip(figure.subplots(2, 4).ravel(), panels.items(), strict=True):
         if plane is None:
             raise ValueError(f"this slice can't be {title}: draw the spot at another place")
         show(place, plane, title, white=1.3)

@@ -432,11 +432,7 @@ def _beside(others: Sequence[Results]) -> list[str]:
     if not others:
         return []
     lines = [f"* {'; '.join(f'{name}: {_setting(value)}' for name, value in other.items())}" for other in others]
-    return [
-        "That is how the default's network was made. Those that answer together here differ from it as follows "
-        "(`start`: how often the weights that a stage started with count in its mean):",
-        "\n".join(lines),
-    ]
+    return ["That is the first network, the default's. What answers beside it differs in:", "\n".join(lines)]
 
 
 def _consensus(consensus: Results | None) -> str:

@@ -69,9 +69,7 @@ half of the say in whether there is a tumour, which features the distance is mad
 a hundred is rejected, was decided with their figures in view. So was that slices of whole heads are trained on: most
 false alarms on `external_lgg` lay below the brain. What that is worth, `benchmarks/healthy_heads.py` measures on two
 heads that decided nothing. Of two networks of 224 px with the same validation loss (0.19), the one was taken that does
-better on fold 0 and on `external_lgg`. That `accurate`'s networks are trained on with doubled heads, and which means of
-weights answer, was decided by loss and by robustness on validation slices, with the other figures in view. On sets that
-nobody has looked at, figures may be lower."""
+better on fold 0 and on `external_lgg`. On sets that nobody has looked at, figures may be lower."""
 """What a card owes its readers about the sets that it reports on."""
 
 KEPT = {
@@ -139,14 +137,14 @@ def refuse_large(file: Path, kind: Kind) -> None:
 def training(kind: Kind, data: Path, *, machine: str) -> dict[str, Any]:
     """Return what a card says of how weights were made: the recipe's options, the data, the machine."""
     recipe = importlib.import_module("train_default").RECIPE
-    others = importlib.import_module("train_accurate").RECIPES if kind == "accurate" else ()
+    others = [importlib.import_module("train_accurate").RECIPE] if kind == "accurate" else []
     return {
         "command": f"python training/train_{kind}.py",
         "machine": machine,
         "start": f"ImageNet weights of {recipe.backbone}, AdamW, warm-up and cosine,",
         "licence": f"ImageNet start: {STARTS[recipe.backbone]}",
         "stages": [{"options": _settings(stage.options), "times": stage.times} for stage in recipe.stages],
-        "beside": [_differences(_flat(other), _flat(recipe, len(other.stages))) for other in others],
+        "beside": [_differences(_flat(other), _flat(recipe)) for other in others],
         "data": _data(data),
         "looked": LOOKED,
     }
@@ -156,11 +154,10 @@ def _settings(options: TrainingOptions) -> dict[str, Any]:
     return {name: value for name, value in asdict(options).items() if name not in ("workers", "memory")}
 
 
-def _flat(recipe: Recipe, stages: int = 0) -> dict[str, Any]:
-    """Return a recipe as names and values, its stages numbered; the last one again until there are as many as asked."""
-    row = [*recipe.stages, *[recipe.stages[-1]] * (stages - len(recipe.stages))]
-    numbered = {f"stage {number}": asdict(stage) for number, stage in enumerate(row, 1)}
-    return {"backbone": recipe.backbone, "size": recipe.size, "stages": len(recipe.stages)} | numbered
+def _flat(recipe: Recipe) -> dict[str, Any]:
+    """Return a recipe as names and values, its stages numbered."""
+    stages = {f"stage {number}": asdict(stage) for number, stage in enumerate(recipe.stages, 1)}
+    return {"backbone": recipe.backbone, "size": recipe.size, "stages": len(recipe.stages)} | stages
 
 
 def _differences(values: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:

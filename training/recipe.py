@@ -21,12 +21,10 @@ class Stage:
     Args:
         options: of the training.
         times: how often it is done, from the same start with the next seed; the mean of their weights is taken.
-        start: how often the weights that it started with are counted in that mean, beside those.
     """
 
     options: TrainingOptions
     times: int = 1
-    start: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,31 +68,12 @@ def parts_of(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
     return part, validation
 
 
-def trained(
-    recipe: Recipe,
-    options: argparse.Namespace,
-    part: Dataset,
-    validation: Dataset,
-    *,
-    run: Path | None = None,
-    start: Path | None = None,
-) -> Bundle:
-    """Return the model of a recipe; a run that was killed goes on in its folder.
-
-    Args:
-        recipe: what is done.
-        options: of the command line.
-        part: the training slices.
-        validation: slices of other patients.
-        run: the folder; None takes that of the command line.
-        start: a model to begin with, instead of the pretrained backbone.
-    """
+def trained(recipe: Recipe, options: argparse.Namespace, part: Dataset, validation: Dataset) -> Bundle:
+    """Return the model of a recipe; a run that was killed goes on in the folder of the run."""
     pretrained = options.weights or options.data.parent / "weights" / f"{recipe.backbone}.safetensors"
-    if start is None and recipe.stages and recipe.stages[0].start:
-        raise ValueError("the first stage of a recipe has no weights that could be counted beside its own")
-    file = start
+    file: Path | None = None
     for number, stage in enumerate(recipe.stages, 1):
-        folder = (run or options.run) / f"stage-{number}"
+        folder = options.run / f"stage-{number}"
         # From the file, so that it is the same whether the run was killed in between or not.
         before, file = file, folder / "model.safetensors"
         if file.exists():
@@ -109,10 +88,8 @@ def trained(
             asked = replace(stage.options, seed=stage.options.seed + time)
             clf.fit(part, validation=validation, options=asked, resume=folder / f"training-{time}")
             models.append(clf.bundle)
-        if before:
-            models += [Classifier.from_pretrained(before).bundle] * stage.start
         save_bundle(_mean(models, stage.options, part, validation), file, half=True)
-    if file is None or not recipe.stages:
+    if file is None:
         raise ValueError("a recipe needs a stage")
     return Classifier.from_pretrained(file).bundle
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mriclassify._data._augmentation import Augmentation
     from mriclassify._data._cropping import crop, draw_crop
     from mriclassify._data._dataset import Dataset
-    from mriclassify._data._doubling import double
     from mriclassify._data._fading import draw_fade, fade
     from mriclassify._data._grafting import draw_graft, graft
     from mriclassify._data._healing import draw_sham, heal, sham
@@ -127,7 +126,6 @@ _HOMES = {
     "WeightsError": _ERRORS,
     "WeightsRecord": "mriclassify._weights._registry",
     "crop": "mriclassify._data._cropping",
-    "double": "mriclassify._data._doubling",
     "draw_crop": "mriclassify._data._cropping",
     "draw_fade": "mriclassify._data._fading",
     "draw_graft": "mriclassify._data._grafting",
@@ -196,7 +194,6 @@ __all__ = [
     "WeightsRecord",
     "__version__",
     "crop",
-    "double",
     "draw_crop",
     "draw_fade",
     "draw_graft",

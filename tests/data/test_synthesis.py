@@ -1,4 +1,4 @@
-"""Synthesis: tumours are healed, left out, doubled, grafted and faded as often as asked, with the target that holds."""
+"""Synthesis: tumours are healed, left out, grafted and faded as often as asked, with the target that then holds."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from mriclassify._data._synthesis import Sample, Synthesis
 SIZE = 64
 LABELS = ("glioma", "meningioma", "notumor", "pituitary")
 HEALTHY = LABELS.index("notumor")
-SHARES = ("heal", "miss", "double", "graft", "fade", "crop", "sham")
+SHARES = ("heal", "miss", "graft", "fade", "crop", "sham")
 
 
 def only(**shares: float) -> Synthesis:
@@ -108,7 +108,7 @@ def test_what_cannot_be_healed_is_left_out_where_that_is_asked(monkeypatch: pyte
     assert all(result.image.max() < 1 for result in missed)
 
 
-@pytest.mark.parametrize("asked", [{"heal": 1.0}, {"miss": 1.0}, {"double": 1.0}, {"fade": 1.0}, {"crop": 1.0}])
+@pytest.mark.parametrize("asked", [{"heal": 1.0}, {"miss": 1.0}, {"fade": 1.0}, {"crop": 1.0}])
 def test_a_slice_without_a_mask_is_left_alone(asked: dict[str, float]) -> None:
     sample = tumour()._replace(lesion=None)
     for seed in range(3):
@@ -128,51 +128,6 @@ def test_a_slice_whose_lesion_was_left_out_is_healthy_and_has_none() -> None:
         assert not result.lesion.any()
         assert result.image.max() < 1  # the lesion is 1.1, and nothing else is
     np.testing.assert_array_equal(sample.image, given)
-
-
-def test_every_other_doubled_slice_is_the_half_without_the_lesion() -> None:
-    sample = tumour()
-    given = sample.image.copy()
-    results = [made(only(double=1), sample, seed=seed, donor=refused) for seed in range(40)]
-    assert sample.lesion is not None
-    for result in results:
-        assert result.lesion is not None
-        assert (result.lesion.shape, result.lesion.dtype) == ((SIZE, SIZE), np.float32)
-        if result.target == HEALTHY:
-            assert not result.lesion.any()
-            assert result.image.max() < 1  # the lesion is 1.1, and nothing else is
-        else:
-            assert result.target == sample.target
-            assert result.lesion.sum() == pytest.approx(2 * sample.lesion.sum(), rel=0.25)
-    assert 10 < sum(result.target == HEALTHY for result in results) < 30
-    np.testing.assert_array_equal(sample.image, given)
-
-
-def test_a_doubled_tumour_at_the_midline_stays_a_tumour() -> None:
-    lesion = disc(column=0.0)
-    sample = Sample(np.where(lesion > 0.5, np.float32(1.1), head()), 0, lesion)
-    results = [made(only(double=1), sample, seed=seed) for seed in range(12)]
-    assert all(result.target == 0 and result.lesion is not None and result.lesion.any() for result in results)
-
-
-def test_half_as_many_tumour_free_slices_are_doubled() -> None:
-    sample = healthy()
-    results = [made(only(double=0.8), sample, seed=seed, donor=refused) for seed in range(60)]
-    doubled = [result for result in results if result is not sample]
-    assert 14 < len(doubled) < 34
-    for result in doubled:
-        assert result.target == HEALTHY
-        assert result.lesion is not None
-        assert not result.lesion.any()
-        assert not np.array_equal(result.image, sample.image)
-
-
-def test_fading_comes_before_doubling() -> None:
-    sample = tumour()
-    results = [made(only(double=1, fade=1), sample, seed=seed) for seed in range(20)]
-    sick = [result for result in results if result.target == 0]
-    assert sick
-    assert all(result.image.max() < 1.05 for result in sick)
 
 
 @pytest.mark.parametrize("target", [0, 1, 3])

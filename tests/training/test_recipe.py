@@ -71,38 +71,3 @@ def test_a_recipe_without_stages_makes_no_weights(
     line = Namespace(data=tmp_path, weights=None, run=tmp_path)
     with pytest.raises(ValueError, match="needs a stage"):
         recipes.trained(recipes.Recipe(backbone="small_cnn", size=32, stages=()), line, *parts)
-
-
-def test_what_a_stage_started_with_may_count_in_its_mean(
-    recipes: ModuleType, parts: tuple[Dataset, Dataset], tmp_path: Path
-) -> None:
-    start = tmp_path / "start.safetensors"
-    save_file(build_backbone("small_cnn", size=32).state_dict(), start)
-    options = TrainingOptions(epochs=1, batch_size=8, precision="fp32", seed=3, warmup=0)
-    line = Namespace(data=tmp_path, weights=start, run=tmp_path / "run")
-    first = recipes.Recipe(backbone="small_cnn", size=32, stages=(recipes.Stage(options),))
-    before = weights(recipes.trained(first, line, *parts))
-    file = tmp_path / "run" / "stage-1" / "model.safetensors"
-
-    def on(name: str, **given: int) -> dict[str, torch.Tensor]:
-        recipe = recipes.Recipe(backbone="small_cnn", size=32, stages=(recipes.Stage(options, **given),))
-        return weights(recipes.trained(recipe, line, *parts, run=tmp_path / name, start=file))
-
-    after = on("alone")
-    assert any(not torch.equal(value, after[name]) for name, value in before.items())
-    for name, value in on("beside", start=2).items():
-        # Half precision in between.
-        torch.testing.assert_close(value, (2 * before[name] + after[name]) / 3, rtol=2e-3, atol=2e-4)
-    assert (tmp_path / "beside" / "stage-1" / "model.safetensors").exists()
-
-
-def test_a_first_stage_has_nothing_that_it_started_with(
-    recipes: ModuleType, parts: tuple[Dataset, Dataset], tmp_path: Path
-) -> None:
-    start = tmp_path / "start.safetensors"
-    save_file(build_backbone("small_cnn", size=32).state_dict(), start)
-    options = TrainingOptions(epochs=1, batch_size=8, precision="fp32", warmup=0)
-    line = Namespace(data=tmp_path, weights=start, run=tmp_path)
-    recipe = recipes.Recipe(backbone="small_cnn", size=32, stages=(recipes.Stage(options, start=1),))
-    with pytest.raises(ValueError, match="no weights that could be counted"):
-        recipes.trained(recipe, line, *parts)

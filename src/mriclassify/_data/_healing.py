@@ -26,7 +26,7 @@ from PIL import Image
 
 from mriclassify._data._blending import AIR, Mask, Plane, Seam, box_around, check_pair, head_of, make_seam, membrane
 from mriclassify._data._preprocessing import HEADROOM
-from mriclassify._data._symmetry import SYMMETRIC, find_axis
+from mriclassify._data._symmetry import find_axis
 
 Way = Literal["mirror", "patch"]
 
@@ -36,6 +36,10 @@ to old; and the tissue next to it is what new tissue must match. At 192 pixels 4
 
 REACH = 0.04
 """Tissue is shifted by up to this part of the side to where its rim fits best: no head is quite symmetric."""
+
+SYMMETRIC = 0.45
+"""A head less like its mirror image (see Axis) is seen from the side, and has no other hemisphere to take from. Of 72
+figshare slices looked at, nearly all sagittal ones lay below, and most axial and coronal ones above."""
 
 MIRROR_MISFIT, PATCH_MISFIT = 0.22, 0.17
 """Largest root mean square difference of the rims, once their means agree (the window is 0..1). The other hemisphere

@@ -19,10 +19,6 @@ ANGLES = np.arange(-20.0, 21.0, 5.0)
 OFFSETS = np.arange(-3, 4) / COARSE
 """Parts of the side."""
 
-SYMMETRIC = 0.45
-"""A head less like its mirror image (see Axis) is seen from the side, and has no other hemisphere to take from. Of 72
-figshare slices looked at, nearly all sagittal ones lay below, and most axial and coronal ones above."""
-
 
 class Axis(NamedTuple):
     """A line near the vertical through the middle of an image.

@@ -1,10 +1,10 @@
-"""Synthesis: during training, tumours are healed, left out, grafted and faded, and halves doubled, to hide the scanner.
+"""Synthesis: during training, tumours are healed, left out, grafted and faded, so that the scanner says nothing.
 
 In the public sets tumours come from some scanners and tumour-free slices from others, and whoever can tell the scanner
-need not look at the tumour. Slices whose lesion was healed, that were cropped so that it is left out, or whose other
-half was doubled, are tumour-free slices of the tumours' scanners; slices with a grafted lesion are tumours on the
-others. Shams, crops with the lesion in them, and the half with it doubled, do to both what is done to these, and change
-nothing that counts. Faded lesions are tumours that took up less contrast agent than those of the public sets.
+need not look at the tumour. Slices whose lesion was healed, or that were cropped so that it is left out, are
+tumour-free slices of the tumours' scanners; slices with a grafted lesion are tumours on the others. Shams, and crops
+with the lesion in them, do to both what is done to these, and change nothing that counts. Faded lesions are tumours
+that took up less contrast agent than those of the public sets.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mriclassify._data._cropping import crop, draw_crop
-from mriclassify._data._doubling import double
 from mriclassify._data._fading import draw_fade, fade
 from mriclassify._data._grafting import draw_graft, graft, resemblance
 from mriclassify._data._healing import draw_sham, heal, sham
@@ -43,9 +42,6 @@ class Synthesis:
         miss: share of the slices with a lesion mask that are cropped so that none of the lesion is left; they belong to
             the tumour-free class too. Unless it is 0, so are those that were to be healed and can't be. Not more than 1
             together with `heal`.
-        double: share of the other slices with a lesion mask, and of tumour-free ones half of it, in which one half of
-            the head and its mirror image become the head: every other time the half without the lesion, which
-            belongs to the tumour-free class, where there is one.
         graft: share of the tumour-free slices that get the lesion, and the class, of another slice.
         fade: share of the slices with a lesion of `faded_classes` in which it is faded.
         crop: share of the slices with or without a lesion that are cropped, with the lesion in them.
@@ -59,7 +55,6 @@ class Synthesis:
 
     heal: float = 0.2
     miss: float = 0.15
-    double: float = 0.0
     graft: float = 0.2
     fade: float = 0.3
     crop: float = 0.2
@@ -68,7 +63,7 @@ class Synthesis:
     spared_sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("heal", "miss", "double", "graft", "fade", "crop", "sham"):
+        for name in ("heal", "miss", "graft", "fade", "crop", "sham"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise OptionError(f"synthesis {name} must lie in 0..1, not {value!r}")
@@ -100,22 +95,16 @@ class Synthesis:
         # Drawn first, so that what one slice does changes nothing for the draws of its own kind.
         chance, fades, crops, shams = rng.random(4).tolist()
         pick = rng.integers(max(1, donors), size=DONORS)
-        doubles, half = rng.random(2).tolist()
         if sample.lesion is not None and bool((sample.lesion > 0.5).any()):
             free = self._freed(sample, chance, rng, healthy)
             if free is not None:
                 return free
             if label in self.faded_classes and fades < self.fade:
                 sample = _faded(sample, rng)
-            doubled = _doubled(sample, half, healthy) if doubles < self.double else None
-            if doubled is not None:
-                return doubled
         elif sample.target == healthy and donors and chance < self.graft and source not in self.spared_sources:
             grafted = self._grafted(sample, [donor(int(number)) for number in pick], rng)
             if grafted is not None:
                 return grafted
-        if sample.target == healthy and doubles < self.double / 2:
-            return _doubled(sample, half, healthy) or sample
         if sample.lesion is not None and crops < self.crop:
             return _cropped(sample, rng) or sample
         if shams < self.sham:
@@ -156,18 +145,6 @@ class Synthesis:
 def _faded(sample: Sample, rng: np.random.Generator) -> Sample:
     made = None if sample.lesion is None else fade(sample.image, sample.lesion > 0.5, draw_fade(rng))
     return sample if made is None else sample._replace(image=made)
-
-
-def _doubled(sample: Sample, half: float, healthy: int) -> Sample | None:
-    """Return the sample made of one half; `half`, 0..1, says of which."""
-    if sample.lesion is None:
-        return None
-    lesion = sample.lesion > 0.5
-    sick, left = bool(lesion.any()), half < 0.5
-    made = double(sample.image, lesion, free=True) if sick and left else None
-    target = healthy if made is not None else sample.target
-    made = made or double(sample.image, lesion, left=left)
-    return None if made is None else Sample(made[0], target, made[1].astype(np.float32))
 
 
 def _cropped(sample: Sample, rng: np.random.Generator, *, healthy: int | None = None) -> Sample | None:

@@ -33,8 +33,8 @@ class TrainingOptions:
         averaging: of the weights over the steps: what is kept of their mean at each, 0..1; 0 for none. What is
             validated and kept then is the mean. 0.998 is the mean of roughly the last 500 steps.
         augmentation: a callable (images, generator) -> images, or None.
-        synthesis: how often tumours are healed, left out, grafted and faded, and halves doubled, where slices have
-            masks and one class is "notumor"; None for never.
+        synthesis: how often tumours are healed, left out, grafted and faded, where slices have masks and one class is
+            "notumor"; None for never.
         lesion_weight: of the lesion map's loss beside that of the class, where slices have masks.
         precision: "auto" measures on the CPU whether bf16 is faster for this network and takes the best that a
             GPU supports; or "fp32", "bf16", "fp16".
