@@ -221,6 +221,13 @@ def test_pictures_of_answers_are_of_the_present_weights(made: Path) -> None:
     assert not stale, "python docs/make_result_pictures.py makes them again"
 
 
+def test_weights_that_a_page_names_are_there() -> None:
+    pages = [*PAGES, ROOT / "weights" / "README.md"]
+    named = {name for page in pages for name in re.findall(r"weights/[\w.-]+\.safetensors", page.read_text("utf-8"))}
+    assert named
+    assert not [name for name in sorted(named) if not (ROOT / name).is_file()]
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     for page in PAGES:
         for link in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
