@@ -35,6 +35,7 @@ from mriclassify._training._batches import (
     sample_batches,
     shuffled_batches,
 )
+from mriclassify._training._depthwise import depthwise_in_fp32
 from mriclassify._training._history import Epoch, History
 from mriclassify._training._lesion_loss import lesion_loss
 from mriclassify._training._memory import Memory
@@ -276,7 +277,8 @@ class _Run:
         rate = 0.0
         cuda = [self.device] if self.device.type == "cuda" else []
         # Dropout knows the global generator only: it is seeded for the epoch, and put back after it.
-        with torch.random.fork_rng(devices=cuda):
+        faster = depthwise_in_fp32(self.network, device=self.device, precision=self.precision)
+        with torch.random.fork_rng(devices=cuda), faster:
             torch.manual_seed(_seed(options.seed, number, 0, accelerator.process_index))
             for step, batch in enumerate(self._shown(samples, number, len(batches))):
                 rate = learning_rate(

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from mriclassify._model._device import Precision, autocast
 from mriclassify._model._network import Network
+from mriclassify._training._depthwise import depthwise_in_fp32
 from mriclassify._training._options import TrainingPrecision
 
 log = logging.getLogger("mriclassify")
@@ -57,8 +58,9 @@ def _step_seconds(network: Network, *, size: int, device: torch.device) -> dict[
     with torch.random.fork_rng(devices=[]):
         for precision in STEPS * precisions:
             start = time.perf_counter()
-            with autocast(device, precision):
-                logits = trial(images).logits
-            functional.cross_entropy(logits.float(), targets).backward()  # type: ignore[no-untyped-call]
+            with depthwise_in_fp32(trial, device=device, precision=precision):
+                with autocast(device, precision):
+                    logits = trial(images).logits
+                functional.cross_entropy(logits.float(), targets).backward()  # type: ignore[no-untyped-call]
             fastest[precision] = min(fastest[precision], time.perf_counter() - start)
     return fastest
