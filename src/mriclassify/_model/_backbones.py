@@ -1,7 +1,7 @@
 """Backbones: networks that turn images into features, by name or by hand.
 
 A backbone is any `torch.nn.Module` whose `forward(images)` returns features (batch, d). Names are those of
-torchvision's classification models, `small_cnn`, "timm/" and the name of a model of timm's (extra `timm`), and what
+torchvision's classification models, `small_cnn`, "timm/" and the name of a model of timm's, and what
 installed packages register in the entry-point group `mriclassify.backbones` (name -> callable that returns such a
 module).
 """
@@ -73,14 +73,11 @@ def check_backbone(name: object) -> None:
 
     Raises:
         OptionError: there is none.
-        MissingExtraError: it is one of timm's, which is not installed.
     """
     if isinstance(name, str) and name.startswith(PREFIX):
         check_timm(name)
     elif name not in (names := list_backbones()):
-        raise OptionError(
-            f"no backbone is named {name!r}; there are: {', '.join(names)}; and, with the extra timm, timm/<model>"
-        )
+        raise OptionError(f"no backbone is named {name!r}; there are: {', '.join(names)}; and timm/<model>")
 
 
 def has_imagenet(name: str) -> bool:
@@ -108,7 +105,6 @@ def build_backbone(name: str, *, size: int) -> nn.Module:
 
     Raises:
         OptionError: no such name, or a size that this family does not take.
-        MissingExtraError: it is one of timm's, which is not installed.
     """
     check_backbone(name)
     if name == "small_cnn":

@@ -52,7 +52,6 @@ class Blueprint:
 
         Raises:
             OptionError: no such name.
-            MissingExtraError: a name of timm's, which is not installed.
         """
         if isinstance(backbone, nn.Module):
             name = f"custom:{type(backbone).__qualname__}"

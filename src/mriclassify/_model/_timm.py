@@ -1,4 +1,4 @@
-"""Backbones of timm: "timm/<model>", or "timm/<model>.<tag>" for one of several weights; the extra `timm`.
+"""Backbones of timm: "timm/<model>", or "timm/<model>.<tag>" for one of several weights.
 
 Only models of timm's own registry are built. Its names that point elsewhere ("hf-hub:...", a folder) are refused,
 since the name of a backbone may come from a file that a stranger made.
@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from mriclassify._environment import offline
-from mriclassify._errors import DownloadError, MissingExtraError, MriClassifyError, OfflineError, OptionError
+from mriclassify._errors import DownloadError, MriClassifyError, OfflineError, OptionError
 
 log = logging.getLogger("mriclassify")
 
@@ -32,10 +32,9 @@ def check_timm(name: str) -> None:
     """Raise unless `name` is a model that the installed timm has.
 
     Raises:
-        MissingExtraError: timm is not installed.
         OptionError: no such model, or no such tag of it.
     """
-    timm, model = _timm(name), name.removeprefix(PREFIX)
+    timm, model = _timm(), name.removeprefix(PREFIX)
     architecture = model.partition(".")[0]
     if not timm.is_model(model):
         found = get_close_matches(architecture, timm.list_models(), n=NAMED)
@@ -55,13 +54,12 @@ def build_timm(name: str, *, size: int) -> nn.Module:
     standardises its weights, since their sum is then no substitute for three of them.
 
     Raises:
-        MissingExtraError: timm is not installed.
         OptionError: no such model, or it does not take images of this size.
     """
     check_timm(name)
     try:
         model = _created(name, size, num_classes=0, in_chans=1)
-        return _created(name, size, num_classes=0) if _standardises(model, name) else model
+        return _created(name, size, num_classes=0) if _standardises(model) else model
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
         side = timm_size(name)
         advice = f": pass Preprocessing(size={side}), as its weights are made for" if side not in (None, size) else ""
@@ -164,12 +162,12 @@ def _by_hand(name: str) -> str:
 
 def _created(name: str, size: int, **options: Any) -> nn.Module:
     resized = {} if timm_size(name) in (None, size) else {"img_size": size}
-    model: nn.Module = _timm(name).create_model(name.removeprefix(PREFIX), **resized, **options)
+    model: nn.Module = _timm().create_model(name.removeprefix(PREFIX), **resized, **options)
     return model
 
 
-def _standardises(model: nn.Module, name: str) -> bool:
-    layers = _timm(name).layers
+def _standardises(model: nn.Module) -> bool:
+    layers = _timm().layers
     kinds = (layers.StdConv2d, layers.StdConv2dSame, layers.ScaledStdConv2d, layers.ScaledStdConv2dSame)
     stem = next((layer for layer in model.modules() if isinstance(layer, nn.Conv2d)), None)
     return isinstance(stem, kinds)
@@ -177,13 +175,12 @@ def _standardises(model: nn.Module, name: str) -> bool:
 
 def _configuration(name: str) -> Any:
     """Return what timm says of the weights: where they are, and which images they are made for."""
-    timm = _timm(name)
+    timm = _timm()
     return timm.get_pretrained_cfg(name.removeprefix(PREFIX)) or timm.models.PretrainedCfg()
 
 
-def _timm(name: str) -> Any:
-    try:
-        import timm
-    except ImportError as error:
-        raise MissingExtraError(f'the backbone {name} needs timm: pip install "mriclassify[timm]"') from error
+def _timm() -> Any:
+    # Not at the top: it takes a while to import, and most backbones are not of timm's.
+    import timm
+
     return timm
