@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import torch
 from _measuring import timed, together
 from torch.nn import functional
@@ -24,8 +25,9 @@ from mriclassify._model._blueprint import Blueprint
 from mriclassify._model._device import autocast
 from mriclassify._model._inference import ready
 from mriclassify._threads import worker_count
-from mriclassify._training._batches import Slices, augmented, image_batches, shuffled_batches
+from mriclassify._training._batches import Slices, augmented, sample_batches, shuffled_batches
 from mriclassify._training._depthwise import depthwise_in_fp32
+from mriclassify._training._memory import Memory
 
 BATCH, VALIDATION = 32, 8
 
@@ -78,9 +80,17 @@ def decoding(slices: Slices) -> Callable[[], int]:
 
     def task() -> int:
         order = shuffled_batches(len(slices), batch_size=BATCH, seed=0, epoch=0)
-        images = image_batches(slices, order, device=torch.device("cpu"), workers=worker_count())
-        changed = augmented(images, Augmentation(), generator=lambda n: torch.Generator().manual_seed(n))
-        return sum(len(batch) for batch, _ in changed)
+        samples = sample_batches(
+            slices,
+            order,
+            synthesis=None,
+            rng=np.random.default_rng,
+            device=torch.device("cpu"),
+            workers=worker_count(),
+            memory=Memory(0),
+        )
+        changed = augmented(samples, Augmentation(), generator=lambda n: torch.Generator().manual_seed(n))
+        return sum(len(batch.images) for batch in changed)
 
     return task
 
@@ -127,7 +137,7 @@ def measure(
     Classifier(options.backbone, pretrained=None, preprocessing=preprocessing, device="cpu").fit(
         data,
         validation=data.subset(range(0, len(data), len(data) // VALIDATION)),
-        options=TrainingOptions(epochs=options.rounds + 1, batch_size=BATCH, precision=options.precision),
+        options=TrainingOptions(epochs=options.rounds + 1, batch_size=BATCH, precision=options.precision, memory=0),
         on_epoch=between_epochs,
     )
     return {name: statistics.median(values[1:]) for name, values in measured.items()}
