@@ -84,6 +84,14 @@ def test_convolution_that_fails_leaves_bf16_on() -> None:
     assert not torch.is_autocast_enabled("cpu")
 
 
+def test_where_bf16_was_off_it_stays_off() -> None:
+    module = network().train()
+    with depthwise_in_fp32(module, device=CPU, precision="bf16"), noted(module) as found:
+        module(images())
+        assert not torch.is_autocast_enabled("cpu")
+    assert found == [SINGLE, SINGLE, SINGLE]
+
+
 def test_gradients_are_those_of_single_precision_within_rounding() -> None:
     module = network().train()
     gradients = []

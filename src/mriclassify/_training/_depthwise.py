@@ -19,14 +19,28 @@ def depthwise_in_fp32(network: nn.Module, *, device: torch.device, precision: Pr
     `benchmarks/fit.py` measures what that costs a step. Nothing changes elsewhere, nor in evaluation mode, where
     there is no backward pass.
     """
+    if device.type != CPU or precision != "bf16":
+        yield
+        return
+    before: list[bool] = []
+
+    def enter(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        before.append(torch.is_autocast_enabled(CPU))
+        if not module.training:
+            return inputs
+        torch.set_autocast_enabled(CPU, False)
+        return tuple(each.float() for each in inputs)
+
+    def leave(module: nn.Module, inputs: object, output: object) -> None:
+        torch.set_autocast_enabled(CPU, before.pop())
+
     handles = []
     try:
-        if device.type == CPU and precision == "bf16":
-            for module in network.modules():
-                if _is_depthwise(module):
-                    handles.append(module.register_forward_pre_hook(_enter))
-                    # Called even if the convolution failed: what comes after it in this thread is bf16 again.
-                    handles.append(module.register_forward_hook(_leave, always_call=True))
+        for module in network.modules():
+            if _is_depthwise(module):
+                handles.append(module.register_forward_pre_hook(enter))
+                # Called even if the convolution failed: what comes after it in this thread is bf16 again.
+                handles.append(module.register_forward_hook(leave, always_call=True))
         yield
     finally:
         for handle in handles:
@@ -35,15 +49,3 @@ def depthwise_in_fp32(network: nn.Module, *, device: torch.device, precision: Pr
 
 def _is_depthwise(module: nn.Module) -> bool:
     return isinstance(module, nn.Conv2d) and module.groups == module.in_channels > 1
-
-
-def _enter(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
-    if not module.training:
-        return None
-    torch.set_autocast_enabled(CPU, False)
-    return tuple(each.float() for each in inputs)
-
-
-def _leave(module: nn.Module, inputs: object, output: object) -> None:
-    if module.training:
-        torch.set_autocast_enabled(CPU, True)
