@@ -1,7 +1,10 @@
 """What tests share: where the real data lies, and small slices made on the spot."""
 
+import importlib
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +27,17 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the real data in ../shared/data")
     return folder
+
+
+@pytest.fixture(scope="module")
+def training_script() -> Iterator[Callable[[str], ModuleType]]:
+    """Import a script of `training/` by its name; tests that use it are skipped where there is no repository."""
+    folder = Path(__file__).resolve().parents[1] / "training"
+    if not folder.is_dir():
+        pytest.skip("needs the repository's scripts")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        yield importlib.import_module
 
 
 def make_phantom(label: str = "notumor", *, seed: int = 0, size: int = 96) -> NDArray[np.uint8]:

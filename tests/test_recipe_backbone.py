@@ -1,7 +1,6 @@
 """The ImageNet weights that a recipe fetches: the same network under timm's names, or none."""
 
-import importlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -12,17 +11,12 @@ from safetensors.torch import save_file
 
 from mriclassify._model._backbones import build_backbone, load_pretrained
 
-TRAINING = Path(__file__).resolve().parents[1] / "training"
 SMALL = "test_efficientnet"
-
-pytestmark = pytest.mark.skipif(not TRAINING.exists(), reason="needs the repository's scripts")
 
 
 @pytest.fixture(scope="module")
-def fetching() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(TRAINING))
-        yield importlib.import_module("fetch_backbone")
+def fetching(training_script: Callable[[str], ModuleType]) -> ModuleType:
+    return training_script("fetch_backbone")
 
 
 @pytest.fixture(scope="module")

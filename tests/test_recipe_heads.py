@@ -1,11 +1,10 @@
 """Whole heads: fetched from archives that are what they should be, and cut into slices without a tumour."""
 
 import hashlib
-import importlib
 import io
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -17,26 +16,18 @@ from PIL import Image
 
 from mriclassify import ChecksumError
 
-TRAINING = Path(__file__).resolve().parents[1] / "training"
-
-pytestmark = pytest.mark.skipif(not TRAINING.exists(), reason="needs the repository's scripts")
-
 RADIUS = 90
 """Of the phantom's head, mm."""
 
 
 @pytest.fixture(scope="module")
-def heads() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(TRAINING))
-        yield importlib.import_module("heads")
+def heads(training_script: Callable[[str], ModuleType]) -> ModuleType:
+    return training_script("heads")
 
 
 @pytest.fixture(scope="module")
-def fetching() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(TRAINING))
-        yield importlib.import_module("fetch_heads")
+def fetching(training_script: Callable[[str], ModuleType]) -> ModuleType:
+    return training_script("fetch_heads")
 
 
 @pytest.fixture(scope="module")

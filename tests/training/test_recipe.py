@@ -1,8 +1,7 @@
 """A recipe: stages that follow one another, each from the mean of the one before, and go on where they were killed."""
 
-import importlib
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -13,16 +12,10 @@ from safetensors.torch import save_file
 from mriclassify import Bundle, Classifier, Dataset, TrainingOptions
 from mriclassify._model._backbones import build_backbone
 
-TRAINING = Path(__file__).resolve().parents[2] / "training"
-
-pytestmark = pytest.mark.skipif(not TRAINING.exists(), reason="needs the repository's scripts")
-
 
 @pytest.fixture(scope="module")
-def recipes() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(TRAINING))
-        yield importlib.import_module("recipe")
+def recipes(training_script: Callable[[str], ModuleType]) -> ModuleType:
+    return training_script("recipe")
 
 
 def weights(bundle: Bundle) -> dict[str, torch.Tensor]:
