@@ -56,6 +56,20 @@ def test_the_outputs_are_the_same_without_normalisation(backbone: str) -> None:
     assert not torch.allclose(infer(network(backbone, seed=1), IMAGES).logits, before.logits, atol=1e-2)
 
 
+@pytest.mark.parametrize(
+    "backbone",
+    ["timm/tf_efficientnet_lite0", "timm/efficientnet_b0", "timm/mobilenetv2_100", "timm/mobilenetv3_small_050"],
+)
+def test_blocks_of_timm_are_folded_with_their_activations_left(backbone: str) -> None:
+    model = network(backbone)
+    assert normalisations(model) > 30
+    made = folded(model)
+    left = [each for each in made.backbone.modules() if isinstance(each, nn.BatchNorm2d)]
+    assert 0 < len(left) < 6
+    assert all(each._forward_hooks for each in left), "the lesion head listens to them"
+    assert_same(infer(made, IMAGES), infer(model, IMAGES))
+
+
 def test_the_network_itself_stays_as_it_was() -> None:
     model = network()
     weights = {name: value.clone() for name, value in model.state_dict().items()}
@@ -176,6 +190,12 @@ def weighted() -> nn.Module:
     return nn.Sequential(convolution, nn.BatchNorm2d(3))
 
 
+def activated_twice() -> nn.Module:
+    """The second use of a module is the one in between."""
+    activation = nn.Tanh()
+    return nn.Sequential(activation, nn.Conv2d(3, 3, 3), activation, nn.BatchNorm2d(3))
+
+
 def nothing() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 3, 3), nn.Tanh(), nn.BatchNorm2d(3))
 
@@ -185,7 +205,8 @@ def untracked() -> nn.Module:
 
 
 @pytest.mark.parametrize(
-    "body", [lambda: Backwards(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 3)), shared, weighted, nothing, untracked]
+    "body",
+    [lambda: Backwards(nn.BatchNorm2d(3), nn.Conv2d(3, 3, 3)), shared, weighted, nothing, activated_twice, untracked],
 )
 def test_what_can_not_be_folded_is_asked_as_it_is(body: Callable[[], nn.Module]) -> None:
     model = network(Pooled(body()), lesions=False)

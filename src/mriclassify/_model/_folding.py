@@ -8,7 +8,7 @@ convolution before it, and a pass over all maps is saved (`benchmarks/predict.py
 
 import copy
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from threading import Lock
 from typing import TypeAlias
@@ -21,6 +21,17 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._network import Network
 
+CONVOLUTIONS = ("torch.nn.modules.conv.Conv2d", "timm.layers.conv2d_same.Conv2dSame")
+NORMALISATIONS = ("torch.nn.modules.batchnorm.BatchNorm2d", "timm.layers.norm_act.BatchNormAct2d")
+BLOCKS = {
+    "timm.models.efficientnet.EfficientNet": (("conv_stem", "bn1"), ("conv_head", "bn2")),
+    "timm.models.mobilenetv3.MobileNetV3": (("conv_stem", "bn1"),),
+    "timm.models._efficientnet_blocks.ConvBnAct": (("conv", "bn1"),),
+    "timm.models._efficientnet_blocks.DepthwiseSeparableConv": (("conv_dw", "bn1"), ("conv_pw", "bn2")),
+    "timm.models._efficientnet_blocks.InvertedResidual": (("conv_pw", "bn1"), ("conv_dw", "bn2"), ("conv_pwl", "bn3")),
+}
+"""What timm's EfficientNets, and MobileNets, call one directly after the other."""
+
 State: TypeAlias = tuple[object, ...]
 """What a network's outputs depend on, as far as it can change in place."""
 
@@ -32,8 +43,8 @@ def folded(network: Network | Ensemble) -> Network | Ensemble:
     """Return a network with the same outputs, up to rounding, that is faster; `network` itself where there is none.
 
     It is made once, and anew after the weights, modules or hooks of `network` changed. What is folded is a convolution
-    with the batch normalisation that follows it in an `nn.Sequential`, where both are used in this place alone and
-    nobody listens in between.
+    with the batch normalisation that follows it in an `nn.Sequential` or in a block of timm's EfficientNets, where both
+    are used in this place alone and nobody listens in between.
 
     Args:
         network: in evaluation mode, as it comes from `ready`; it is not changed.
@@ -52,29 +63,43 @@ def _made(network: Network | Ensemble) -> Network | Ensemble | None:
     if next(_pairs(network), None) is None:
         return None
     made = copy.deepcopy(network)
-    for row, first, second in list(_pairs(made)):
-        convolution, normalisation = row[first], row[second]
-        assert isinstance(convolution, nn.Conv2d) and isinstance(normalisation, nn.BatchNorm2d)  # for the type checker
-        row[first], row[second] = fuse_conv_bn_eval(convolution, normalisation), nn.Identity()
+    for owner, first, second in list(_pairs(made)):
+        convolution, normalisation = getattr(owner, first), getattr(owner, second)
+        setattr(owner, first, fuse_conv_bn_eval(convolution, normalisation))
+        # timm's has its activation inside.
+        setattr(owner, second, getattr(normalisation, "act", nn.Identity()))
     return made.requires_grad_(False)
 
 
-def _pairs(network: nn.Module) -> Iterator[tuple[nn.Sequential, int, int]]:
-    """Yield the rows of modules with the places of a convolution and of its batch normalisation."""
+def _pairs(network: nn.Module) -> Iterator[tuple[nn.Module, str, str]]:
+    """Yield the modules that own a convolution and the batch normalisation after it, with the names of both."""
     uses = Counter(id(module) for _, module in network.named_modules(remove_duplicate=False))
-    for row in network.modules():
-        # A subclass may call its modules in another order.
-        if type(row).forward is not nn.Sequential.forward:
-            continue
-        for (first, one), (second, two) in pairwise(enumerate(row.children())):
+    for owner in network.modules():
+        for first, second in _in_a_row(owner):
+            one, two = getattr(owner, first, None), getattr(owner, second, None)
             # Not isinstance: of a convolution whose weights are computed, parametrisations make a class of its own.
-            if type(one) is not nn.Conv2d or type(two) is not nn.BatchNorm2d:
+            if not (isinstance(one, nn.Conv2d) and _kind(one) in CONVOLUTIONS):
+                continue
+            if not (isinstance(two, nn.BatchNorm2d) and _kind(two) in NORMALISATIONS):
                 continue
             listeners = one._forward_hooks or one._forward_pre_hooks or two._forward_hooks or two._forward_pre_hooks
-            alone = uses[id(one)] == uses[id(two)] == uses[id(row)] == 1
-            if alone and not listeners and not two.training and two.track_running_stats and two.affine:
-                assert isinstance(row, nn.Sequential)  # for the type checker
-                yield row, first, second
+            alone = uses[id(one)] == uses[id(two)] == uses[id(owner)] == 1
+            plain = not two.training and two.track_running_stats and two.affine
+            if alone and plain and not listeners and isinstance(getattr(two, "drop", None), nn.Identity | None):
+                yield owner, first, second
+
+
+def _in_a_row(owner: nn.Module) -> Iterable[tuple[str, str]]:
+    """Return the names of what a module calls one after the other, as far as that is known."""
+    # A subclass may call its modules in another order.
+    if type(owner).forward is nn.Sequential.forward:
+        return pairwise(owner._modules)
+    return BLOCKS.get(_kind(owner), ())
+
+
+def _kind(module: nn.Module) -> str:
+    # By name: timm takes a while to import, and most networks are not of timm's.
+    return f"{type(module).__module__}.{type(module).__qualname__}"
 
 
 def _state_of(network: nn.Module) -> State:
