@@ -427,6 +427,21 @@ def test_fit_then_evaluate(phantom_folder: Path, tmp_path: Path, capsys: pytest.
     assert json.loads((report / "report.json").read_text()) == found
 
 
+def test_fit_with_a_teacher(
+    phantom_folder: Path, model: str, fitted: Classifier, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "student.safetensors"
+    more = ["--group-pattern", PATTERN, "--pretrained", "none", "--epochs", "1", "--teacher", model]
+    assert main(["fit", str(phantom_folder), "--out", str(out), *SMALL, *more]) == 0
+    assert capsys.readouterr().out.endswith(f"saved {out}\n")
+    student = Classifier.from_pretrained(out).bundle.provenance
+    assert set(fitted.bundle.provenance.groups) <= set(student.groups)
+    out.unlink()
+    assert main(["fit", str(phantom_folder), "--out", str(out), *SMALL, *more[:-1], "gone"]) == 2
+    assert "gone" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_group_pattern_counts_for_a_table_too(
     phantom_folder: Path, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -414,6 +414,7 @@ class Classifier:
         *,
         validation: Dataset | None = None,
         options: "TrainingOptions | None" = None,
+        teacher: "Classifier | None" = None,
         resume: str | os.PathLike[str] | None = None,
         on_epoch: "OnEpoch | None" = None,
     ) -> "Classifier":
@@ -426,13 +427,18 @@ class Classifier:
             validation: slices that choose the epoch and the temperature; None sets 15 % of `train` apart, by
                 patient.
             options: of the training.
+            teacher: a trained classifier of the same classes, often a larger one: what it answers is learnt beside the
+                labels, and its lesion map where slices have no mask. It should have been trained on these slices too,
+                and not on those of `validation`.
             resume: a folder for the state after each epoch and `history.csv`; a run that was killed goes on.
             on_epoch: called with each finished `Epoch`.
 
         Raises:
             SplitError: no validation is given and none can be set apart.
-            ClassMismatchError: the validation slices have classes that the training slices lack, or lack some.
-            TrainingError: training can't go on; or `resume` holds another run.
+            ClassMismatchError: the validation slices have classes that the training slices lack, or lack some; or the
+                teacher does.
+            NotFittedError: the teacher is untrained.
+            TrainingError: training can't go on; `resume` holds another run; or the teacher sees slices otherwise.
             DownloadError: the ImageNet weights can't be fetched.
         """
         # Accelerate and scikit-learn take seconds to import, and those who only predict never need them.
@@ -444,6 +450,7 @@ class Classifier:
             train,
             validation=validation,
             options=options,
+            teacher=teacher.bundle if teacher is not None else None,
             device=self._device,
             resume=Path(resume) if resume is not None else None,
             on_epoch=on_epoch,

@@ -43,6 +43,7 @@ def fit(parts: tuple[Dataset, Dataset]) -> Fit:
         backbone: str | nn.Module = "small_cnn",
         before: Classifier | None = None,
         size: int = 32,
+        teacher: Classifier | None = None,
         resume: Path | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
         **options: Any,
@@ -51,6 +52,6 @@ def fit(parts: tuple[Dataset, Dataset]) -> Fit:
         settings = TrainingOptions(
             **{"epochs": 2, "batch_size": 8, "learning_rate": 3e-3, "precision": "fp32"} | options
         )
-        return clf.fit(data, validation=validation, options=settings, resume=resume, on_epoch=on_epoch)
+        return clf.fit(data, validation=validation, options=settings, teacher=teacher, resume=resume, on_epoch=on_epoch)
 
     return run

@@ -19,6 +19,9 @@ def _fit_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, type=Path, metavar="FILE", help="where the model goes (.safetensors)")
     parser.add_argument("--backbone", default="mobilenet_v2", metavar="NAME", help="default: %(default)s")
     parser.add_argument("--pretrained", default="imagenet", metavar="imagenet|none|FILE", help="default: %(default)s")
+    parser.add_argument(
+        "--teacher", metavar="NAME|FILE", help="weights whose answers are learnt beside the labels, as accurate"
+    )
     parser.add_argument("--validation", type=Path, metavar="FOLDER|CSV", help="default: 15 %% of the data, by patient")
     parser.add_argument("--epochs", type=positive, default=20, metavar="N", help="default: %(default)s")
     batch_argument(parser)
@@ -65,6 +68,7 @@ def _fit(options: argparse.Namespace) -> int:
         patience=options.patience,
         seed=options.seed,
     )
+    teacher = Classifier.from_pretrained(options.teacher, device=options.device) if options.teacher else None
     print(f"training on {train}\nvalidating on {validation}")
     guessed = sum(record.group_source == NEAR_DUPLICATES for record in train)
     if guessed and not options.validation:
@@ -72,7 +76,7 @@ def _fit(options: argparse.Namespace) -> int:
             f"the patients of {guessed} training slices are not known: near-duplicates are kept together, other slices "
             "of one patient are not (--group-pattern, or a group column, says who is who)"
         )
-    clf.fit(train, validation=validation, options=settings, resume=options.run, on_epoch=_print_epoch)
+    clf.fit(train, validation=validation, options=settings, teacher=teacher, resume=options.run, on_epoch=_print_epoch)
     clf.save(options.out)
     print(f"saved {options.out}")
     return DONE

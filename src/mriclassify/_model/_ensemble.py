@@ -22,6 +22,9 @@ class Ensemble(nn.Module):
         members: the networks.
         sizes: the side of the images that each was trained on, pixels.
 
+    Attributes:
+        mirrored: whether the networks are asked about mirror images too; where not, they take half the time.
+
     Raises:
         NetworkError: no network, not a size for each, or other numbers of classes; or only some look for lesions.
     """
@@ -36,6 +39,7 @@ class Ensemble(nn.Module):
             raise NetworkError("either all networks of an ensemble look for lesions or none")
         self.members = nn.ModuleList(members)
         self.sizes = tuple(sizes)
+        self.mirrored = True
 
     @property
     def first(self) -> Network:
@@ -71,9 +75,8 @@ class Ensemble(nn.Module):
 
     def forward(self, images: Images) -> Outputs:
         """Return the outputs for images (batch, 1, size, size), 0..1.5 as `Preprocessing` makes them."""
-        parts = [
-            _both_views(member, _sized(images, size)) for member, size in zip(self.members, self.sizes, strict=True)
-        ]
+        ask = _both_views if self.mirrored else _one_view
+        parts = [ask(member, resized(images, size)) for member, size in zip(self.members, self.sizes, strict=True)]
         maps = [part.lesions for part in parts if part.lesions is not None]
         return Outputs(
             torch.stack([part.logits.float() for part in parts]).mean(dim=0),
@@ -82,10 +85,16 @@ class Ensemble(nn.Module):
         )
 
 
-def _sized(images: Images, size: int) -> Images:
+def resized(images: Images, size: int) -> Images:
+    """Return images (batch, 1, side, side) at `size` pixels, bilinear with antialiasing."""
     if images.shape[-1] == size:
         return images
     return functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
+
+
+def _one_view(member: nn.Module, images: Images) -> Outputs:
+    outputs: Outputs = member(images)
+    return outputs
 
 
 def _both_views(member: nn.Module, images: Images) -> Outputs:
@@ -97,4 +106,4 @@ def _both_views(member: nn.Module, images: Images) -> Outputs:
 def _mean_map(maps: Sequence[torch.Tensor]) -> torch.Tensor:
     """Return the mean of lesion maps (batch, side, side), at the largest one's side."""
     side = max(found.shape[-1] for found in maps)
-    return torch.stack([_sized(found[:, None].float(), side)[:, 0] for found in maps]).mean(dim=0)
+    return torch.stack([resized(found[:, None].float(), side)[:, 0] for found in maps]).mean(dim=0)

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +42,7 @@ def fit_bundle(
     *,
     validation: Dataset | None,
     options: TrainingOptions | None,
+    teacher: Bundle | None,
     device: torch.device,
     resume: Path | None,
     on_epoch: OnEpoch | None,
@@ -52,6 +54,7 @@ def fit_bundle(
         before: a bundle to go on from.
         data: slices with labels; `validation` is set apart from it if it is None.
         validation: slices that choose epoch and temperature.
+        teacher: a trained model whose answers are learnt beside the labels, if there is one.
         options, device, resume, on_epoch: see `train`.
     """
     trained = _trained(before)
@@ -59,10 +62,14 @@ def fit_bundle(
     kept, held, split = _parts(data, validation, seed=options.seed)
     classes = kept.classes
     backbone = before.backbone if before else blueprint.name
-    # First of all: it reads every slice, and a bad one should stop the training now rather than after hours.
-    provenance = _provenance(kept, held, split, before)
-    network = _network(blueprint, before, trained, classes, seed=options.seed, lesions=_has_masks(kept))
     preprocessing = before.preprocessing if before else blueprint.preprocessing
+    if teacher:
+        _check_teacher(teacher, classes, preprocessing)
+    # First of all: it reads every slice, and a bad one should stop the training now rather than after hours.
+    provenance = _provenance(kept, held, split, [bundle for bundle in (before, teacher) if bundle])
+    # A teacher's lesion map can be learnt without any mask.
+    lesions = _has_masks(kept) or (teacher is not None and teacher.network.lesion_head is not None)
+    network = _network(blueprint, before, trained, classes, seed=options.seed, lesions=lesions)
     kept_slices = _slices(kept, classes, preprocessing, masks=_has_masks(kept) and network.lesion_head is not None)
     if _has_masks(kept) and network.lesion_head is None:
         log.warning("the masks are not used: this network was built without a lesion head")
@@ -82,7 +89,9 @@ def fit_bundle(
             "preprocessing": repr(preprocessing),
             "training slices": _digest(kept),
             "validation slices": _digest(held),
+            "teacher": _described(teacher) if teacher else "",
         },
+        teacher=teacher,
         resume=resume,
         on_epoch=on_epoch,
     )
@@ -95,6 +104,25 @@ def fit_bundle(
         provenance=provenance,
     )
     return validated(bundle, kept, held, augment=options.augmentation, seed=options.seed), history
+
+
+def _check_teacher(teacher: Bundle, classes: Sequence[str], preprocessing: Preprocessing) -> None:
+    """Find out whether a teacher can be asked about the images that are trained on; of what size, is all the same.
+
+    Raises:
+        ClassMismatchError: it knows other classes.
+        TrainingError: it sees another part of the slice.
+    """
+    if teacher.classes != tuple(classes):
+        raise ClassMismatchError(
+            f"the teacher {teacher.name} must know the classes that are trained on, in their order; "
+            f"teacher: {', '.join(teacher.classes)}; training: {', '.join(classes)}"
+        )
+    if replace(teacher.preprocessing, size=preprocessing.size) != preprocessing:
+        raise TrainingError(
+            f"the teacher {teacher.name} sees slices otherwise: {teacher.preprocessing}, and here {preprocessing}: "
+            "train with the teacher's preprocessing; only the size may be another"
+        )
 
 
 def _parts(data: Dataset, validation: Dataset | None, *, seed: int) -> tuple[Dataset, Dataset, str]:
@@ -192,16 +220,24 @@ def _digest(data: Dataset) -> str:
     return f"{len(data)} of {hashlib.sha256(lines.encode()).hexdigest()[:16]}"
 
 
-def _provenance(kept: Dataset, held: Dataset, split: str, before: Bundle | None) -> Provenance:
+def _described(bundle: Bundle) -> str:
+    """Return what tells one model from another of the same name."""
+    digest = hashlib.sha256()
+    for value in bundle.network.state_dict().values():
+        digest.update(value.cpu().contiguous().numpy().tobytes())
+    return f"{bundle.name} of {digest.hexdigest()[:16]}"
+
+
+def _provenance(kept: Dataset, held: Dataset, split: str, before: Sequence[Bundle]) -> Provenance:
     paths = [record.path for part in (kept, held) for record in part]
     seen = fingerprints(paths)
     for path in (path for path, known in zip(paths, seen, strict=True) if not known):
         read_slice(path)  # raises what `fingerprints` passed over
     groups = group_hashes(group for part in (kept, held) for group in part.groups if group)
-    if before is not None:
-        # A model that goes on from another has seen what that one saw.
-        seen = np.concatenate([seen, before.provenance.slices])
-        groups |= set(before.provenance.groups)
+    for model in before:
+        # A model that goes on from another, or learns from it, has seen what that one saw.
+        seen = np.concatenate([seen, model.provenance.slices])
+        groups |= set(model.provenance.groups)
     return Provenance(
         slices=np.unique(seen),
         groups=tuple(sorted(groups)),

@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 
 from mriclassify._environment import progress_hidden
 from mriclassify._errors import TrainingError
+from mriclassify._model._bundle import Bundle
 from mriclassify._model._device import Precision, autocast
 from mriclassify._model._inference import infer, ready
 from mriclassify._model._network import Network
@@ -49,6 +50,7 @@ from mriclassify._training._state import (
     restore_moments,
     save_state,
 )
+from mriclassify._training._teaching import Teacher
 
 log = logging.getLogger("mriclassify")
 
@@ -65,6 +67,7 @@ def train(
     options: TrainingOptions,
     device: torch.device,
     identity: Mapping[str, str],
+    teacher: Bundle | None = None,
     resume: Path | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> History:
@@ -88,6 +91,7 @@ def train(
             classes=classes,
             options=options,
             device=device,
+            teacher=teacher,
             # A measured choice might fall out differently the second time.
             precision=state.precision if state else options.precision,
         )
@@ -144,6 +148,7 @@ class _Run:
         classes: Sequence[str],
         options: TrainingOptions,
         device: torch.device,
+        teacher: Bundle | None,
         precision: TrainingPrecision,
     ) -> None:
         # Device and precision are chosen by us; Accelerate brings the processes together. It leaves processes on the
@@ -162,6 +167,7 @@ class _Run:
             weight=_class_weights(classes, slices, options).to(self.device),
             label_smoothing=options.label_smoothing,
         )
+        self.teacher = Teacher(teacher, device=self.device, precision=self.precision) if teacher else None
         self.memory = Memory(options.memory)
         # Of the weights; None where they are kept as they are.
         self.mean = copied(network) if options.averaging else None
@@ -301,6 +307,9 @@ class _Run:
         loss = self.loss(outputs.logits.float(), batch.targets)
         if outputs.lesions is not None:
             loss = loss + self.options.lesion_weight * lesion_loss(outputs.lesions, batch.lesions, batch.known)
+        if self.teacher:
+            taught = self.teacher.loss(outputs, batch.images, lesion_weight=self.options.lesion_weight)
+            loss = loss + self.options.teacher_weight * (taught - loss)
         value = float(loss.detach())
         _refuse_infinite(value, rate)
         self.optimiser.zero_grad(set_to_none=True)

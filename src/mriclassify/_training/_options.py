@@ -36,6 +36,7 @@ class TrainingOptions:
         synthesis: how often tumours are healed, left out, grafted and faded, where slices have masks and one class is
             "notumor"; None for never.
         lesion_weight: of the lesion map's loss beside that of the class, where slices have masks.
+        teacher_weight: what a teacher's word weighs, 0..1; the rest is the labels' and masks'.
         precision: "auto" measures on the CPU whether bf16 is faster for this network and takes the best that a
             GPU supports; or "fp32", "bf16", "fp16".
         seed: of the order of slices, the augmentation, dropout, and the random weights of the head.
@@ -60,6 +61,7 @@ class TrainingOptions:
     augmentation: Augment | None = field(default_factory=Augmentation)
     synthesis: Synthesis | None = field(default_factory=Synthesis)
     lesion_weight: float = 1.0
+    teacher_weight: float = 0.5
     precision: TrainingPrecision = "auto"
     seed: int = 0
     workers: int | None = None
@@ -75,6 +77,7 @@ class TrainingOptions:
             "label_smoothing": (0, 1),
             "averaging": (0, 1),
             "lesion_weight": (0, 100),
+            "teacher_weight": (0, 1),
             "memory": (0, 1024),
             "seed": (0, 2**32 - 1),
         }
