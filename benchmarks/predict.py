@@ -1,6 +1,7 @@
 """How much of the machine `predict_many` uses: images a second against decoding and the network, each alone.
 
     python benchmarks/predict.py --data ../shared/data
+    python benchmarks/predict.py --weights weights/ensemble.lesions-v6.safetensors --count 96 --rounds 2 --speed
 
 The bound is 1 / (1/decode + 1/forward), each measured with all cores: what a pipeline on these cores can reach.
 Memory: the peak of a process that answers 1,000 files and of one that answers 7,000.
@@ -33,21 +34,23 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--weights", default="default", help="a name or a file; default: %(default)s")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--speed", action="store_true", help="leave memory out")
     parser.add_argument("--memory", type=int, metavar="N", help="only answer N files and print the peak memory in MB")
     options = parser.parse_args()
     files = list_scans(options.data / "nickparvar")
-    clf = Classifier.from_pretrained(device="cpu")
+    clf = Classifier.from_pretrained(options.weights, device="cpu")
     if options.memory:
         deque(clf.predict_many(files[: options.memory], batch_size=BATCH), maxlen=0)
         print(own_peak_megabytes())
         return 0
     speed(clf, files[:: len(files) // options.count][: options.count], rounds=options.rounds)
-    few, many = (
-        peak_megabytes("--data", str(options.data), "--memory", "1000"),
-        peak_megabytes("--data", str(options.data), "--memory", "7000"),
-    )
+    if options.speed:
+        return 0
+    same = "--data", str(options.data), "--weights", options.weights
+    few, many = (peak_megabytes(*same, "--memory", count) for count in ("1000", "7000"))
     print(f"peak memory: {few:.0f} MB for 1,000 files, {many:.0f} MB for 7,000; ratio {many / few:.3f} (at most 1.05)")
     return 0
 

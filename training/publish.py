@@ -153,8 +153,12 @@ def training(kind: Kind, data: Path, *, machine: str) -> dict[str, Any]:
     }
 
 
+SILENT = ("workers", "memory", "teacher_weight")
+"""Options that change nothing, here: these recipes have no teacher."""
+
+
 def _settings(options: TrainingOptions) -> dict[str, Any]:
-    return {name: value for name, value in asdict(options).items() if name not in ("workers", "memory")}
+    return {name: value for name, value in asdict(options).items() if name not in SILENT}
 
 
 def _flat(recipe: Recipe) -> dict[str, Any]:

@@ -88,6 +88,15 @@ def test_an_ensemble_is_folded_whole() -> None:
     assert_same(infer(made, IMAGES), infer(both, IMAGES))
 
 
+def test_an_ensemble_that_is_told_to_leave_mirror_images_out_does() -> None:
+    model = ready(Ensemble([network()], [SIZE]), torch.device("cpu"))
+    assert folded(model).mirrored
+    model.mirrored = False
+    made = folded(model)
+    assert not made.mirrored
+    assert_same(infer(made, IMAGES), infer(model, IMAGES))
+
+
 def test_it_is_made_once() -> None:
     model = network()
     first = folded(model)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 from torch.nn import functional
 
 from mriclassify import Bundle, Classifier, ClassMismatchError, Dataset, NotFittedError, Preprocessing, TrainingError
@@ -118,6 +119,12 @@ def test_a_map_is_learnt_without_a_mask(fit: Fit, mapping: Classifier, parts: tu
     peaks, theirs = maps.flatten(1).argmax(dim=1), shown.flatten(1).sigmoid()
     found = theirs.gather(1, peaks[:, None])
     assert float((found > 0.5).float().mean()) > 0.8, "its peak lies where the teacher sees a lesion"
+
+
+def test_of_a_backbone_without_maps_the_classes_are_taught(fit: Fit, mapping: Classifier) -> None:
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(32 * 32, 8), nn.ReLU())
+    student = fit(backbone=flat, teacher=mapping, epochs=1).bundle
+    assert student.network.lesion_head is None
 
 
 def test_a_teacher_is_left_as_it_was(fit: Fit, fitted: Classifier) -> None:

@@ -102,8 +102,9 @@ def _kind(module: nn.Module) -> str:
     return f"{type(module).__module__}.{type(module).__qualname__}"
 
 
-def _state_of(network: nn.Module) -> State:
-    return tuple(
+def _state_of(network: Network | Ensemble) -> State:
+    mirrored = isinstance(network, Ensemble) and network.mirrored
+    return mirrored, *(
         (
             id(module),
             module.training,

@@ -3,9 +3,10 @@
 import copy
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch
 
 from mriclassify._data._dataset import Dataset, targets
 from mriclassify._data._preprocessing import Preprocessing
-from mriclassify._errors import ClassMismatchError, DatasetError, TrainingError
+from mriclassify._errors import ClassMismatchError, DatasetError, NetworkError, TrainingError
 from mriclassify._labels import NO_TUMOUR
 from mriclassify._model._blueprint import Blueprint
 from mriclassify._model._bundle import Bundle
@@ -67,9 +68,8 @@ def fit_bundle(
         _check_teacher(teacher, classes, preprocessing)
     # First of all: it reads every slice, and a bad one should stop the training now rather than after hours.
     provenance = _provenance(kept, held, split, [bundle for bundle in (before, teacher) if bundle])
-    # A teacher's lesion map can be learnt without any mask.
-    lesions = _has_masks(kept) or (teacher is not None and teacher.network.lesion_head is not None)
-    network = _network(blueprint, before, trained, classes, seed=options.seed, lesions=lesions)
+    build = partial(_network, blueprint, before, trained, classes, seed=options.seed)
+    network = build(lesions=True) if _has_masks(kept) else _without_masks(build, teacher)
     kept_slices = _slices(kept, classes, preprocessing, masks=_has_masks(kept) and network.lesion_head is not None)
     if _has_masks(kept) and network.lesion_head is None:
         log.warning("the masks are not used: this network was built without a lesion head")
@@ -157,6 +157,16 @@ def _read_masks(slices: Slices) -> None:
     workers = worker_count()
     for _ in ordered_map(slices.sample, slices.outlined, workers=workers, ahead=4 * workers):
         pass
+
+
+def _without_masks(build: Callable[..., Network], teacher: Bundle | None) -> Network:
+    """Return the network to train where there are no masks: a teacher's lesion map can be learnt from it alone."""
+    if teacher and teacher.network.lesion_head is not None:
+        try:
+            return build(lesions=True)
+        except NetworkError:
+            log.info("the teacher's lesion map is not learnt: this backbone makes no maps")
+    return build(lesions=False)
 
 
 def _trained(before: Bundle | None) -> Network | None:
