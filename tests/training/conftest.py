@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from mriclassify import Bundle, Classifier, Dataset, Epoch, Preprocessing, TrainingOptions
@@ -30,6 +31,22 @@ def scaled() -> Scaled:
         return bundle.with_changes(network=network, provenance=provenance, **changes)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def masked(parts: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Dataset]:
+    """`parts`, with a mask of the bright blob of each tumour; those of "notumor" have none."""
+    folder = tmp_path_factory.mktemp("masks")
+
+    def outlined(path: Path) -> Path | None:
+        if path.parent.name == "notumor":
+            return None
+        pixels = np.asarray(Image.open(path))
+        file = folder / f"{path.parent.name}_{path.stem}.png"
+        Image.fromarray((pixels > 160).astype(np.uint8) * np.uint8(255)).save(file)
+        return file
+
+    return parts[0].with_masks(outlined), parts[1].with_masks(outlined)
 
 
 @pytest.fixture

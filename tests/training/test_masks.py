@@ -22,22 +22,6 @@ LABELS = ("glioma", "meningioma", "notumor", "pituitary")
 HEALTHY = LABELS.index("notumor")
 
 
-@pytest.fixture(scope="module")
-def masked(parts: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Dataset]:
-    """`parts`, with a mask of the bright blob of each tumour; those of "notumor" have none."""
-    folder = tmp_path_factory.mktemp("masks")
-
-    def outlined(path: Path) -> Path | None:
-        if path.parent.name == "notumor":
-            return None
-        pixels = np.asarray(Image.open(path))
-        file = folder / f"{path.parent.name}_{path.stem}.png"
-        Image.fromarray((pixels > 160).astype(np.uint8) * np.uint8(255)).save(file)
-        return file
-
-    return parts[0].with_masks(outlined), parts[1].with_masks(outlined)
-
-
 def slices(data: Dataset, *, size: int = 64, **changes: Any) -> Slices:
     given: dict[str, Any] = {
         "paths": [record.path for record in data],

@@ -8,14 +8,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from mriclassify import Bundle, Classifier, ClassMismatchError, Dataset, NotFittedError, Preprocessing, TrainingError
+from mriclassify import (
+    Bundle,
+    Classifier,
+    ClassMismatchError,
+    Dataset,
+    NotFittedError,
+    Preprocessing,
+    TrainingError,
+    TrainingOptions,
+)
 from mriclassify._model._ensemble import Ensemble, resized
 from mriclassify._model._inference import infer
 from mriclassify._model._network import Network, Outputs
+from mriclassify._reading import read_slice
 from mriclassify._training._lesion_loss import PIXELS
 from mriclassify._training._teaching import Teacher
 
@@ -26,8 +35,6 @@ NEXT = {"glioma": "meningioma", "meningioma": "notumor", "notumor": "pituitary",
 
 
 def images_of(bundle: Bundle, data: Dataset) -> torch.Tensor:
-    from mriclassify._reading import read_slice
-
     return torch.from_numpy(np.stack([bundle.image(read_slice(record.path)) for record in data]))
 
 
@@ -36,24 +43,13 @@ def answers(clf: Classifier, data: Dataset) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def mapping(parts: tuple[Dataset, Dataset], tmp_path_factory: pytest.TempPathFactory) -> Classifier:
+def mapping(masked: tuple[Dataset, Dataset]) -> Classifier:
     """A model that makes lesion maps."""
-    folder = tmp_path_factory.mktemp("masks")
-
-    def outlined(path: Path) -> Path | None:
-        if path.parent.name == "notumor":
-            return None
-        file = folder / f"{path.parent.name}_{path.stem}.png"
-        Image.fromarray((np.asarray(Image.open(path)) > 160).astype(np.uint8) * np.uint8(255)).save(file)
-        return file
-
-    from mriclassify import TrainingOptions
-
     clf = Classifier("small_cnn", preprocessing=Preprocessing(size=64), device="cpu")
     options = TrainingOptions(
         epochs=10, batch_size=8, learning_rate=3e-3, precision="fp32", augmentation=None, synthesis=None
     )
-    return clf.fit(parts[0].with_masks(outlined), validation=parts[1].with_masks(outlined), options=options)
+    return clf.fit(masked[0], validation=masked[1], options=options)
 
 
 def test_a_teacher_is_believed_against_the_labels(fit: Fit, fitted: Classifier, parts: tuple[Dataset, Dataset]) -> None:

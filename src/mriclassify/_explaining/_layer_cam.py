@@ -4,8 +4,8 @@ import torch
 from torch.nn import functional
 
 from mriclassify._explaining._layers import Layer, layer_of, layers_of
-from mriclassify._explaining._views import Evidence, HeatMap, heat_of, sized
-from mriclassify._model._ensemble import Ensemble
+from mriclassify._explaining._views import Evidence, HeatMap, heat_of
+from mriclassify._model._ensemble import Ensemble, resized
 from mriclassify._model._network import Network
 from mriclassify._shapes import Images
 
@@ -52,7 +52,7 @@ def _product(maps: list[torch.Tensor]) -> torch.Tensor:
     side = max(found.shape[-1] for found in maps)
     # A stage where nothing speaks for the class must not silence the others.
     speaking = [found for found in maps if found.any()] or maps[:1]
-    fine = torch.stack([sized(found[:, None], side)[:, 0] for found in speaking]).clamp(min=0)
+    fine = torch.stack([resized(found[:, None], side)[:, 0] for found in speaking]).clamp(min=0)
     highest = fine.amax(dim=(2, 3), keepdim=True)  # (stages, views, 1, 1)
     parts = fine / highest.clamp(min=torch.finfo(fine.dtype).tiny)
     return parts.prod(dim=0) * highest.pow(1 / len(fine)).prod(dim=0)

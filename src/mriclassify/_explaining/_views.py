@@ -6,9 +6,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
-from mriclassify._model._ensemble import Ensemble
+from mriclassify._model._ensemble import Ensemble, resized
 from mriclassify._model._network import Network
 from mriclassify._shapes import Images
 
@@ -46,19 +45,12 @@ def heat_of(network: Network | Ensemble, images: Images, look: Look) -> HeatMap:
     layers: dict[str, None] = {}  # in order, each once
     for member, views in _asked(network, images):
         found = look(member, views)
-        heat = sized(found.maps[:, None], size)[:, 0]  # (views, size, size)
+        heat = resized(found.maps[:, None], size)[:, 0]  # (views, size, size)
         heats.append((heat[0] + heat[1].flip(-1)) / 2 if len(heat) == 2 else heat[0])
         layers |= dict.fromkeys(found.layers)
     total = torch.stack(heats).mean(dim=0)
     values = total / total.max().clamp(min=torch.finfo(total.dtype).tiny)
     return HeatMap(values.cpu().numpy(), ", ".join(layers) or None)
-
-
-def sized(maps: torch.Tensor, size: int) -> torch.Tensor:
-    """Return maps (batch, channels, side, side) at another side, as an ensemble resizes its images."""
-    if maps.shape[-1] == size:
-        return maps
-    return functional.interpolate(maps, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
 
 
 def _asked(network: Network | Ensemble, images: Images) -> Iterator[tuple[Network, Images]]:
@@ -69,5 +61,5 @@ def _asked(network: Network | Ensemble, images: Images) -> Iterator[tuple[Networ
         return
     for member, size in zip(network.members, network.sizes, strict=True):
         assert isinstance(member, Network)  # for the type checker: ModuleList forgets it
-        view = sized(images, size)
+        view = resized(images, size)
         yield member, torch.cat([view, view.flip(-1)])

@@ -86,7 +86,7 @@ class Ensemble(nn.Module):
 
 
 def resized(images: Images, size: int) -> Images:
-    """Return images (batch, 1, side, side) at `size` pixels, bilinear with antialiasing."""
+    """Return images or maps (batch, channels, side, side) at `size` pixels, bilinear with antialiasing."""
     if images.shape[-1] == size:
         return images
     return functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True, align_corners=False)
