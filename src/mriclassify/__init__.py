@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mriclassify._data._fading import draw_fade, fade
     from mriclassify._data._grafting import draw_graft, graft
     from mriclassify._data._healing import draw_sham, heal, sham
+    from mriclassify._data._infiltrating import draw_infiltration, infiltrate
     from mriclassify._data._preprocessing import Preprocessing
     from mriclassify._data._record import Record
     from mriclassify._data._synthesis import Synthesis
@@ -129,10 +130,12 @@ _HOMES = {
     "draw_crop": "mriclassify._data._cropping",
     "draw_fade": "mriclassify._data._fading",
     "draw_graft": "mriclassify._data._grafting",
+    "draw_infiltration": "mriclassify._data._infiltrating",
     "draw_sham": "mriclassify._data._healing",
     "fade": "mriclassify._data._fading",
     "graft": "mriclassify._data._grafting",
     "heal": "mriclassify._data._healing",
+    "infiltrate": "mriclassify._data._infiltrating",
     "list_backbones": "mriclassify._model._backbones",
     "list_datasets": "mriclassify._catalogue",
     "list_weights": "mriclassify._weights._registry",
@@ -197,10 +200,12 @@ __all__ = [
     "draw_crop",
     "draw_fade",
     "draw_graft",
+    "draw_infiltration",
     "draw_sham",
     "fade",
     "graft",
     "heal",
+    "infiltrate",
     "list_backbones",
     "list_datasets",
     "list_weights",

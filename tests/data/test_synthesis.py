@@ -1,4 +1,4 @@
-"""Synthesis: tumours are healed, left out, grafted and faded as often as asked, with the target that then holds."""
+"""Synthesis: tumours are healed, left out, grafted, faded and drawn as often as asked, and the target then holds."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from mriclassify._data._synthesis import Sample, Synthesis
 SIZE = 64
 LABELS = ("glioma", "meningioma", "notumor", "pituitary")
 HEALTHY = LABELS.index("notumor")
-SHARES = ("heal", "miss", "graft", "fade", "crop", "sham")
+SHARES = ("heal", "miss", "graft", "fade", "crop", "sham", "infiltrate")
 
 
 def only(**shares: float) -> Synthesis:
@@ -59,9 +59,10 @@ def made(
     seed: int = 0,
     donors: int = 4,
     donor: Callable[[int], Sample] = lambda number: tumour(number, target=number % 2),
+    source: str | None = None,
 ) -> Sample:
     rng = np.random.default_rng(seed)
-    return synthesis(sample, rng, label=LABELS[sample.target], healthy=HEALTHY, donors=donors, donor=donor)
+    return synthesis(sample, rng, classes=LABELS, source=source, healthy=HEALTHY, donors=donors, donor=donor)
 
 
 def same(a: Sample, b: Sample) -> bool:
@@ -240,6 +241,39 @@ def test_tumours_get_no_graft() -> None:
     assert made(only(graft=1), sample, donor=refused) is sample
 
 
+def test_a_drawn_lesion_is_of_its_class_and_shows_where() -> None:
+    sample = healthy()
+    results = [made(only(infiltrate=1), sample, seed=seed, donor=refused) for seed in range(6)]
+    found = [result for result in results if result.target != HEALTHY]
+    assert len(found) >= 4
+    for result in found:
+        assert result.target == LABELS.index("glioma")
+        assert result.lesion is not None and result.lesion.dtype == np.float32
+        inside = result.lesion > 0.5
+        assert inside.any()
+        assert not np.array_equal(result.image[inside], sample.image[inside])
+    others = Synthesis(**dict.fromkeys(SHARES, 0.0) | {"infiltrate": 1.0}, infiltrating_class="meningioma")
+    assert {made(others, sample, seed=seed).target for seed in range(6)} <= {1, HEALTHY}
+    unknown = Synthesis(**dict.fromkeys(SHARES, 0.0) | {"infiltrate": 1.0}, infiltrating_class="abscess")
+    assert all(made(unknown, sample, seed=seed) is sample for seed in range(3))
+
+
+def test_a_healed_slice_can_get_a_drawn_lesion_and_a_tumour_none() -> None:
+    results = [made(only(heal=1, infiltrate=1), tumour(target=1), seed=seed) for seed in range(6)]
+    assert {result.target for result in results} <= {0, HEALTHY}
+    assert any(result.target == 0 and result.image.max() < 1.1 for result in results)
+    sample = tumour(target=1)
+    assert made(only(infiltrate=1), sample) is sample
+
+
+def test_spared_sources_get_no_lesion() -> None:
+    spared = Synthesis(**dict.fromkeys(SHARES, 0.0) | {"graft": 1.0, "infiltrate": 1.0}, spared_sources=("neck",))
+    sample = healthy(9)
+    for seed in range(6):
+        assert made(spared, sample, seed=seed, donor=refused, source="neck") is sample
+    assert any(made(spared, sample, seed=seed, source="head") is not sample for seed in range(6))
+
+
 @pytest.mark.parametrize("sample", [tumour(), healthy(), tumour()._replace(lesion=None)])
 def test_a_sham_keeps_target_and_lesion(sample: Sample) -> None:
     changed = 0
@@ -265,7 +299,7 @@ def test_the_generator_alone_decides(sample: Sample) -> None:
     assert len({result.image.tobytes() for result in first}) > 2
 
 
-HEALED, CROPPED, FADED, SHAMMED = 10, 20, 40, 80
+HEALED, CROPPED, FADED, SHAMMED, DRAWN = 10, 20, 40, 80, 160
 
 
 @pytest.fixture
@@ -280,6 +314,7 @@ def marked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_synthesis, "fade", lambda image, lesion, parameters: image + FADED)
     monkeypatch.setattr(_synthesis, "graft", lambda host, donor, lesion, parameters: (host, lesion))
     monkeypatch.setattr(_synthesis, "sham", lambda image, parameters, *, avoid: image + SHAMMED)
+    monkeypatch.setattr(_synthesis, "infiltrate", lambda image, parameters: (image + DRAWN, image > -1))
     monkeypatch.setattr(_synthesis, "resemblance", lambda *_, **__: 0.5)
 
 
@@ -328,6 +363,29 @@ def test_tumour_free_slices_are_changed_as_often_as_asked() -> None:
         (CROPPED, "notumor"): 0.7 * 0.25,
         (SHAMMED, "notumor"): 0.7 * 0.75 * 0.5,
         (0, "notumor"): 0.7 * 0.75 * 0.5,
+    }
+    assert shares == pytest.approx(expected, abs=0.05)
+
+
+@pytest.mark.usefixtures("marked")
+def test_lesions_are_drawn_as_often_as_asked() -> None:
+    shares = marks(Synthesis(heal=0, miss=0, graft=0.3, fade=1, crop=0.25, sham=0, infiltrate=0.4), healthy())
+    expected = {
+        (0, "glioma"): 0.15,
+        (0, "meningioma"): 0.15,  # the donors' classes
+        (DRAWN, "glioma"): 0.7 * 0.4 * 0.75,
+        (DRAWN + CROPPED, "glioma"): 0.7 * 0.4 * 0.25,
+        (CROPPED, "notumor"): 0.7 * 0.6 * 0.25,
+        (0, "notumor"): 0.7 * 0.6 * 0.75,
+    }
+    assert shares == pytest.approx(expected, abs=0.05)
+    shares = marks(Synthesis(heal=0.3, miss=0.2, graft=0, fade=0, crop=0, sham=0, infiltrate=0.4), tumour(target=1))
+    expected = {
+        (HEALED, "notumor"): 0.3 * 0.6,
+        (HEALED + DRAWN, "glioma"): 0.3 * 0.4,
+        (CROPPED, "notumor"): 0.2 * 0.6,
+        (CROPPED + DRAWN, "glioma"): 0.2 * 0.4,
+        (0, "meningioma"): 0.5,
     }
     assert shares == pytest.approx(expected, abs=0.05)
 

@@ -1,13 +1,13 @@
-"""Synthesis: during training, tumours are healed, left out, grafted and faded, so that the scanner says nothing.
+"""Synthesis: during training, tumours are healed, left out, grafted, faded and drawn, so that the scanner says nothing.
 
 In the public sets tumours come from some scanners and tumour-free slices from others, and whoever can tell the scanner
 need not look at the tumour. Slices whose lesion was healed, or that were cropped so that it is left out, are
 tumour-free slices of the tumours' scanners; slices with a grafted lesion are tumours on the others. Shams, and crops
 with the lesion in them, do to both what is done to these, and change nothing that counts. Faded lesions are tumours
-that took up less contrast agent than those of the public sets.
+that took up less contrast agent than those of the public sets, and drawn ones took up none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from mriclassify._data._cropping import crop, draw_crop
 from mriclassify._data._fading import draw_fade, fade
 from mriclassify._data._grafting import draw_graft, graft, resemblance
 from mriclassify._data._healing import draw_sham, heal, sham
+from mriclassify._data._infiltrating import draw_infiltration, infiltrate
 from mriclassify._errors import OptionError
 
 DONORS = 3
@@ -46,8 +47,11 @@ class Synthesis:
         fade: share of the slices with a lesion of `faded_classes` in which it is faded.
         crop: share of the slices with or without a lesion that are cropped, with the lesion in them.
         sham: share of all other slices in which a healthy spot is replaced by healthy tissue.
+        infiltrate: share of the tumour-free slices, also of those that have only become so here, in which a diffuse
+            lesion is drawn; they belong to `infiltrating_class` then.
         faded_classes: whose lesions may be faded: those that also occur without taking up contrast agent.
-        spared_sources: sources (`Record.source`) whose slices get no graft: where there is no brain, say.
+        infiltrating_class: the class of drawn lesions; where it is not among the classes, none is drawn.
+        spared_sources: sources (`Record.source`) whose slices get no lesion: where there is no brain, say.
 
     Raises:
         OptionError: a share is outside 0..1, or `heal` and `miss` are more than 1 together.
@@ -59,11 +63,13 @@ class Synthesis:
     fade: float = 0.3
     crop: float = 0.2
     sham: float = 0.1
+    infiltrate: float = 0.0
     faded_classes: tuple[str, ...] = ("glioma",)
+    infiltrating_class: str = "glioma"
     spared_sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("heal", "miss", "graft", "fade", "crop", "sham"):
+        for name in ("heal", "miss", "graft", "fade", "crop", "sham", "infiltrate"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise OptionError(f"synthesis {name} must lie in 0..1, not {value!r}")
@@ -75,7 +81,7 @@ class Synthesis:
         sample: Sample,
         rng: np.random.Generator,
         *,
-        label: str,
+        classes: Sequence[str],
         source: str | None = None,
         healthy: int,
         donors: int,
@@ -86,7 +92,7 @@ class Synthesis:
         Args:
             sample: a slice of the training part.
             rng: of this slice in this epoch.
-            label: its class.
+            classes: all labels, in the order of the targets.
             source: where it is from, as far as that is known.
             healthy: index of the tumour-free class.
             donors: how many slices with a lesion mask there are.
@@ -95,16 +101,21 @@ class Synthesis:
         # Drawn first, so that what one slice does changes nothing for the draws of its own kind.
         chance, fades, crops, shams = rng.random(4).tolist()
         pick = rng.integers(max(1, donors), size=DONORS)
+        # Not unless it is asked for: trainings from before there was infiltration are the same again.
+        infiltrates = self.infiltrate > 0 and rng.random() < self.infiltrate and self.infiltrating_class in classes
         if sample.lesion is not None and bool((sample.lesion > 0.5).any()):
             free = self._freed(sample, chance, rng, healthy)
             if free is not None:
-                return free
-            if label in self.faded_classes and fades < self.fade:
+                return self._infiltrated(free, rng, classes) if infiltrates else free
+            if classes[sample.target] in self.faded_classes and fades < self.fade:
                 sample = _faded(sample, rng)
-        elif sample.target == healthy and donors and chance < self.graft and source not in self.spared_sources:
-            grafted = self._grafted(sample, [donor(int(number)) for number in pick], rng)
-            if grafted is not None:
-                return grafted
+        elif sample.target == healthy and source not in self.spared_sources:
+            if donors and chance < self.graft:
+                grafted = self._grafted(sample, [donor(int(number)) for number in pick], rng)
+                if grafted is not None:
+                    return grafted
+            if infiltrates:
+                sample = self._infiltrated(sample, rng, classes)
         if sample.lesion is not None and crops < self.crop:
             return _cropped(sample, rng) or sample
         if shams < self.sham:
@@ -140,6 +151,13 @@ class Synthesis:
             return None
         image, lesion = made
         return Sample(image, donors[best].target, lesion.astype(np.float32))
+
+    def _infiltrated(self, host: Sample, rng: np.random.Generator, classes: Sequence[str]) -> Sample:
+        made = infiltrate(host.image, draw_infiltration(rng))
+        if made is None:
+            return host
+        image, lesion = made
+        return Sample(image, classes.index(self.infiltrating_class), lesion.astype(np.float32))
 
 
 def _faded(sample: Sample, rng: np.random.Generator) -> Sample:

@@ -129,7 +129,7 @@ def sample_batches(
         return synthesis(
             made,
             rng(index),
-            label=slices.classes[made.target],
+            classes=slices.classes,
             source=None if slices.sources is None else slices.sources[index],
             healthy=healthy,
             donors=len(donors),
