@@ -3,11 +3,14 @@
 import importlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from mriclassify import TrainingOptions
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -63,7 +66,7 @@ def results() -> dict[str, Any]:
                 {"options": {"epochs": 3, "seed": 1, "augmentation": {"gamma": 0.4}}, "times": 1},
                 {"options": {"epochs": 1, "seed": 4, "augmentation": {"gamma": 0.4}}, "times": 1},
             ],
-            "beside": [],
+            "networks": [],
             "data": "Slices.",
         },
         "fold": {
@@ -136,6 +139,34 @@ def test_the_card_says_of_how_many_trainings_the_weights_are_the_mean(script: Ca
     found = results()
     found["training"]["stages"][1]["times"] = 3
     assert "from the same start: stage 2 with the seeds 4, 5, 6. The" in script("card").card(found, "default")
+
+
+def test_the_card_says_in_what_networks_that_answer_together_differ(script: Callable[[str], ModuleType]) -> None:
+    assert "answer together" not in script("card").card(results(), "accurate")
+    found = results()
+    found["training"]["networks"] = [{"size": 192, "stage 1": {"options": {"epochs": 2}}}, {"backbone": "net2"}]
+    text = script("card").card(found, "accurate")
+    assert "Those that answer together differ from it in:\n\n* size: 192; stage 1: options epochs 2\n" in text
+    assert "\n* backbone: net2\n" in text
+
+
+def test_a_recipe_is_told_by_what_it_changes(script: Callable[[str], ModuleType]) -> None:
+    recipe, publish = script("recipe"), script("publish")
+    options = TrainingOptions(epochs=5)
+    usual = recipe.Recipe(backbone="net", size=224, stages=(recipe.Stage(options), recipe.Stage(options, times=2)))
+    assert publish._changes(usual, usual) == {}
+    other = replace(usual, size=192, stages=(recipe.Stage(replace(options, epochs=4)), recipe.Stage(options)))
+    assert publish._changes(other, usual) == {
+        "size": 192,
+        "stage 1": {"options": {"epochs": 4}},
+        "stage 2": {"times": 1},
+    }
+    # A stage more is told by what it changes in the one before it.
+    longer = replace(usual, stages=(*usual.stages, recipe.Stage(replace(options, seed=1), times=2, with_start=True)))
+    assert publish._changes(longer, usual) == {
+        "stages": 3,
+        "stage 3": {"options": {"seed": 1}, "with_start": True},
+    }
 
 
 def test_the_card_says_what_the_faster_precision_costs(script: Callable[[str], ModuleType]) -> None:

@@ -403,7 +403,7 @@ def _training(weights: Results, training: Results) -> str:
             f"{training['start']} {weights['size']} px:",
             rows(("option", *(f"stage {number}" for number, _ in enumerate(stages, 1))), *options),
             *_soups(training["stages"]),
-            *_beside(training["beside"]),
+            *_networks(training["networks"]),
             f"{_consensus(weights['consensus'])}Temperature {weights['temperature']:.3f}. Both are fitted to the "
             f"validation part. Versions: {versions}.",
             "Thresholds of the answers, which a user may change:",
@@ -427,12 +427,12 @@ def _soups(stages: Sequence[Results]) -> list[str]:
     ]
 
 
-def _beside(others: Sequence[Results]) -> list[str]:
-    """Return what is said of the networks that answer together with the one in the table."""
-    if not others:
+def _networks(networks: Sequence[Results]) -> list[str]:
+    """Return what is said of networks that answer together."""
+    if not networks:
         return []
-    lines = [f"* {'; '.join(f'{name}: {_setting(value)}' for name, value in other.items())}" for other in others]
-    return ["That is the first network, the default's. What answers beside it differs in:", "\n".join(lines)]
+    lines = [f"* {'; '.join(f'{name}: {_setting(value)}' for name, value in network.items())}" for network in networks]
+    return ["That is the default's network. Those that answer together differ from it in:", "\n".join(lines)]
 
 
 def _consensus(consensus: Results | None) -> str:

@@ -21,10 +21,13 @@ class Stage:
     Args:
         options: of the training.
         times: how often it is done, from the same start with the next seed; the mean of their weights is taken.
+        with_start: whether the weights that it started with are part of that mean, as if it had been done once more:
+            what is learnt anew then costs less of what was known (Wortsman et al. 2022, arXiv 2109.01903).
     """
 
     options: TrainingOptions
     times: int = 1
+    with_start: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,17 +71,28 @@ def parts_of(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
     return part, validation
 
 
-def trained(recipe: Recipe, options: argparse.Namespace, part: Dataset, validation: Dataset) -> Bundle:
-    """Return the model of a recipe; a run that was killed goes on in the folder of the run."""
+def trained(
+    recipe: Recipe, options: argparse.Namespace, part: Dataset, validation: Dataset, *, done: Path | None = None
+) -> Bundle:
+    """Return the model of a recipe; a run that was killed goes on in the folder of the run.
+
+    Args:
+        recipe: what to train.
+        options: of the command line.
+        part: the training slices.
+        validation: of other patients.
+        done: what all stages but the last have made already, elsewhere.
+    """
     pretrained = options.weights or options.data.parent / "weights" / f"{recipe.backbone}.safetensors"
-    file: Path | None = None
-    for number, stage in enumerate(recipe.stages, 1):
+    stages = list(enumerate(recipe.stages, 1))
+    file = done
+    for number, stage in stages[-1:] if done else stages:
         folder = options.run / f"stage-{number}"
         # From the file, so that it is the same whether the run was killed in between or not.
         before, file = file, folder / "model.safetensors"
         if file.exists():
             continue
-        models = []
+        models = [Classifier.from_pretrained(before).bundle] if before and stage.with_start else []
         for time in range(stage.times):
             clf = (
                 Classifier.from_pretrained(before)

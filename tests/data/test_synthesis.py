@@ -373,8 +373,7 @@ def test_lesions_are_drawn_as_often_as_asked() -> None:
     expected = {
         (0, "glioma"): 0.15,
         (0, "meningioma"): 0.15,  # the donors' classes
-        (DRAWN, "glioma"): 0.7 * 0.4 * 0.75,
-        (DRAWN + CROPPED, "glioma"): 0.7 * 0.4 * 0.25,
+        (DRAWN, "glioma"): 0.7 * 0.4,
         (CROPPED, "notumor"): 0.7 * 0.6 * 0.25,
         (0, "notumor"): 0.7 * 0.6 * 0.75,
     }

@@ -106,7 +106,7 @@ class Synthesis:
         if sample.lesion is not None and bool((sample.lesion > 0.5).any()):
             free = self._freed(sample, chance, rng, healthy)
             if free is not None:
-                return self._infiltrated(free, rng, classes) if infiltrates else free
+                return (self._infiltrated(free, rng, classes) if infiltrates else None) or free
             if classes[sample.target] in self.faded_classes and fades < self.fade:
                 sample = _faded(sample, rng)
         elif sample.target == healthy and source not in self.spared_sources:
@@ -114,8 +114,9 @@ class Synthesis:
                 grafted = self._grafted(sample, [donor(int(number)) for number in pick], rng)
                 if grafted is not None:
                     return grafted
-            if infiltrates:
-                sample = self._infiltrated(sample, rng, classes)
+            drawn = self._infiltrated(sample, rng, classes) if infiltrates else None
+            if drawn is not None:
+                return drawn
         if sample.lesion is not None and crops < self.crop:
             return _cropped(sample, rng) or sample
         if shams < self.sham:
@@ -152,10 +153,10 @@ class Synthesis:
         image, lesion = made
         return Sample(image, donors[best].target, lesion.astype(np.float32))
 
-    def _infiltrated(self, host: Sample, rng: np.random.Generator, classes: Sequence[str]) -> Sample:
+    def _infiltrated(self, host: Sample, rng: np.random.Generator, classes: Sequence[str]) -> Sample | None:
         made = infiltrate(host.image, draw_infiltration(rng))
         if made is None:
-            return host
+            return None
         image, lesion = made
         return Sample(image, classes.index(self.infiltrating_class), lesion.astype(np.float32))
 
