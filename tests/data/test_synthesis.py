@@ -1,6 +1,7 @@
 """Synthesis: tumours are healed, left out, grafted, faded and drawn as often as asked, and the target then holds."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -162,7 +163,7 @@ def test_only_lesions_of_the_named_classes_are_faded() -> None:
         assert result.target == target
         assert result.lesion is sample.lesion
         assert (result is sample) == (label != "glioma")
-        others = Synthesis(**dict.fromkeys(SHARES, 0.0) | {"fade": 1.0}, faded_classes=("meningioma", "pituitary"))
+        others = replace(only(fade=1), faded_classes=("meningioma", "pituitary"))
         assert (made(others, sample) is sample) == (label == "glioma")
     faded = made(only(fade=1), tumour())
     inside = disc() > 0.5
@@ -252,9 +253,9 @@ def test_a_drawn_lesion_is_of_its_class_and_shows_where() -> None:
         inside = result.lesion > 0.5
         assert inside.any()
         assert not np.array_equal(result.image[inside], sample.image[inside])
-    others = Synthesis(**dict.fromkeys(SHARES, 0.0) | {"infiltrate": 1.0}, infiltrating_class="meningioma")
+    others = replace(only(infiltrate=1), infiltrating_class="meningioma")
     assert {made(others, sample, seed=seed).target for seed in range(6)} <= {1, HEALTHY}
-    unknown = Synthesis(**dict.fromkeys(SHARES, 0.0) | {"infiltrate": 1.0}, infiltrating_class="abscess")
+    unknown = replace(only(infiltrate=1), infiltrating_class="abscess")
     assert all(made(unknown, sample, seed=seed) is sample for seed in range(3))
 
 
@@ -267,7 +268,7 @@ def test_a_healed_slice_can_get_a_drawn_lesion_and_a_tumour_none() -> None:
 
 
 def test_spared_sources_get_no_lesion() -> None:
-    spared = Synthesis(**dict.fromkeys(SHARES, 0.0) | {"graft": 1.0, "infiltrate": 1.0}, spared_sources=("neck",))
+    spared = replace(only(graft=1, infiltrate=1), spared_sources=("neck",))
     sample = healthy(9)
     for seed in range(6):
         assert made(spared, sample, seed=seed, donor=refused, source="neck") is sample

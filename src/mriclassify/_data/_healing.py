@@ -18,6 +18,7 @@ healthy tissue of any slice, whose label stays.
 """
 
 import math
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -131,9 +132,8 @@ def sham(
         avoid: (size, size), the lesion: it is left as it is, and nothing is taken from it.
         like: (size, size), a lesion whose shape the spot takes, moved; None makes a shape from the parameters.
     """
-    for place in parameters.places:
-        spot = spot_of(image, parameters._replace(places=(place,)), avoid=avoid, like=like)
-        healed = None if spot is None else heal(image, spot, avoid=avoid)
+    for spot in spots_of(image, parameters, avoid=avoid, like=like):
+        healed = heal(image, spot, avoid=avoid)
         if healed is not None:
             return healed
     return None
@@ -147,6 +147,13 @@ def spot_of(
     The arguments are those of `sham`. Grafting such a spot from one tumour-free slice into another is the control
     for grafting (see `mriclassify._data._grafting`).
     """
+    return next(spots_of(image, parameters, avoid=avoid, like=like), None)
+
+
+def spots_of(
+    image: Plane, parameters: ShamParameters, *, avoid: Mask | None = None, like: Mask | None = None
+) -> Iterator[Mask]:
+    """Yield such a spot for each of the places where there is one, in their order."""
     size = len(image)
     head = head_of(image)
     inside = np.flatnonzero(_inner(head))
@@ -165,8 +172,7 @@ def spot_of(
             if not (shape & ~free[box]).any():
                 spot = np.zeros_like(head)
                 spot[box] = shape
-                return spot
-    return None
+                yield spot
 
 
 def _inner(head: Mask) -> Mask:

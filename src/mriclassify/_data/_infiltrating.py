@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mriclassify._data._blending import AIR, Mask, Plane, box_around, check_pair
-from mriclassify._data._healing import ShamParameters, draw_sham, spot_of
+from mriclassify._data._healing import ShamParameters, draw_sham, spots_of
 from mriclassify._data._preprocessing import HEADROOM
 
 AREA = (0.008, 0.07)
@@ -74,7 +74,8 @@ def infiltrate(image: Plane, parameters: InfiltrationParameters) -> tuple[Plane,
     from scipy.ndimage import gaussian_filter
 
     check_pair(image, image > AIR)
-    spot = _place(image, parameters.spot)
+    spots = (spot for spot in spots_of(image, parameters.spot) if (image[spot] > AIR).mean() >= LEAST_TISSUE)
+    spot = next(spots, None)
     if spot is None:
         return None
     size = len(image)
@@ -87,14 +88,6 @@ def infiltrate(image: Plane, parameters: InfiltrationParameters) -> tuple[Plane,
     changed = parameters.level * (shading + parameters.texture * (smooth - shading)) + (swollen - smooth)
     weight = gaussian_filter(spot.astype(np.float32), parameters.feather * size)
     return np.clip(swollen + weight * (changed - swollen), 0, HEADROOM), weight > 0.5
-
-
-def _place(image: Plane, spot: ShamParameters) -> Mask | None:
-    for place in spot.places:
-        found = spot_of(image, spot._replace(places=(place,)))
-        if found is not None and (image[found] > AIR).mean() >= LEAST_TISSUE:
-            return found
-    return None
 
 
 def _swollen(image: Plane, spot: Mask, amount: float) -> Plane:
