@@ -490,7 +490,7 @@ def test_info_is_what_a_bug_report_needs(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def start(*arguments: str | Path, **options: object) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "mriclassify._cli", *map(str, arguments)]
+    command = [sys.executable, "-m", "mriclassify", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload,no-any-return]
 
 

@@ -55,7 +55,7 @@ class App:
 @contextmanager
 def running(folder: Path, *arguments: str, **environment: str) -> Iterator[App]:
     """Run the page on a free port; `folder` is its folder for temporary files."""
-    command = [sys.executable, "-m", "mriclassify._cli", "app", "--port", "0", "--no-browser", *arguments]
+    command = [sys.executable, "-m", "mriclassify", "app", "--port", "0", "--no-browser", *arguments]
     surroundings = {**os.environ, "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1", **environment}
     # Into a file: a pipe that nobody reads is full after 64 KiB, and the page would stand still.
     with tempfile.NamedTemporaryFile("r", prefix="mriclassify-app-", suffix=".log") as log:

@@ -1,4 +1,4 @@
-"""`python -m mriclassify._cli`: the command line where no `mriclassify` is on the PATH."""
+"""`python -m mriclassify`: the command line where no `mriclassify` is on the PATH."""
 
 import sys
 
