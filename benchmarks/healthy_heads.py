@@ -98,7 +98,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("volumes", nargs="*", type=Path, help="NIfTI files of heads without a tumour")
     parser.add_argument("--weights", default="default")
-    parser.add_argument("--folder", type=Path, default=Path("unseen-heads"), help="where fetched heads are kept")
+    parser.add_argument("--folder", type=Path, default=Path("runs/unseen-heads"), help="where fetched heads are kept")
     options = parser.parse_args()
     clf = Classifier.from_pretrained(options.weights)
     volumes = options.volumes

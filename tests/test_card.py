@@ -63,8 +63,8 @@ def results() -> dict[str, Any]:
             "licence": "MIT",
             "looked": "Nobody looked.",
             "stages": [
-                {"options": {"epochs": 3, "seed": 1, "augmentation": {"gamma": 0.4}}, "times": 1},
-                {"options": {"epochs": 1, "seed": 4, "augmentation": {"gamma": 0.4}}, "times": 1},
+                {"options": {"epochs": 3, "seed": 1, "augmentation": {"gamma": 0.4}}, "times": 1, "with_start": False},
+                {"options": {"epochs": 1, "seed": 4, "augmentation": {"gamma": 0.4}}, "times": 1, "with_start": False},
             ],
             "networks": [],
             "data": "Slices.",
@@ -138,7 +138,12 @@ def test_the_card_says_of_how_many_trainings_the_weights_are_the_mean(script: Ca
     assert "model soup" not in script("card").card(results(), "default")
     found = results()
     found["training"]["stages"][1]["times"] = 3
-    assert "from the same start: stage 2 with the seeds 4, 5, 6. The" in script("card").card(found, "default")
+    text = script("card").card(found, "default")
+    assert "\nStage 2 is done with the seeds 4, 5, 6, each time from the same start. The mean of their weights" in text
+    assert "started with" not in text
+    found["training"]["stages"][1] |= {"times": 1, "with_start": True}
+    text = script("card").card(found, "default")
+    assert "\nOf stage 2, the weights that it started with are part of the mean. The mean of their weights" in text
 
 
 def test_the_card_says_in_what_networks_that_answer_together_differ(script: Callable[[str], ModuleType]) -> None:
@@ -146,7 +151,7 @@ def test_the_card_says_in_what_networks_that_answer_together_differ(script: Call
     found = results()
     found["training"]["networks"] = [{"size": 192, "stage 1": {"options": {"epochs": 2}}}, {"backbone": "net2"}]
     text = script("card").card(found, "accurate")
-    assert "Those that answer together differ from it in:\n\n* size: 192; stage 1: options epochs 2\n" in text
+    assert "Those that answer together with it differ from it in:\n\n* size: 192; stage 1: options epochs 2\n" in text
     assert "\n* backbone: net2\n" in text
 
 
@@ -154,18 +159,12 @@ def test_a_recipe_is_told_by_what_it_changes(script: Callable[[str], ModuleType]
     recipe, publish = script("recipe"), script("publish")
     options = TrainingOptions(epochs=5)
     usual = recipe.Recipe(backbone="net", size=224, stages=(recipe.Stage(options), recipe.Stage(options, times=2)))
-    assert publish._changes(usual, usual) == {}
+    assert publish._differences(publish._flat(usual), publish._flat(usual)) == {}
     other = replace(usual, size=192, stages=(recipe.Stage(replace(options, epochs=4)), recipe.Stage(options)))
-    assert publish._changes(other, usual) == {
+    assert publish._differences(publish._flat(other), publish._flat(usual)) == {
         "size": 192,
         "stage 1": {"options": {"epochs": 4}},
         "stage 2": {"times": 1},
-    }
-    # A stage more is told by what it changes in the one before it.
-    longer = replace(usual, stages=(*usual.stages, recipe.Stage(replace(options, seed=1), times=2, with_start=True)))
-    assert publish._changes(longer, usual) == {
-        "stages": 3,
-        "stage 3": {"options": {"seed": 1}, "with_start": True},
     }
 
 

@@ -413,18 +413,18 @@ def _training(weights: Results, training: Results) -> str:
 
 
 def _soups(stages: Sequence[Results]) -> list[str]:
-    """Return what is said of the stages that were done several times."""
-    several = [
-        f"stage {number} with the seeds {', '.join(str(stage['options']['seed'] + time) for time in range(times))}"
-        for number, stage in enumerate(stages, 1)
-        if (times := stage["times"]) > 1
-    ]
-    if not several:
+    """Return what is said of the stages that end with a mean of weights."""
+    parts = []
+    for number, stage in enumerate(stages, 1):
+        if stage["times"] > 1:
+            seeds = ", ".join(str(stage["options"]["seed"] + time) for time in range(stage["times"]))
+            parts.append(f"Stage {number} is done with the seeds {seeds}, each time from the same start.")
+        if stage["with_start"]:
+            parts.append(f"Of stage {number}, the weights that it started with are part of the mean.")
+    if not parts:
         return []
-    return [
-        f"Done several times from the same start: {'; '.join(several)}. The next one starts with the mean of their "
-        "weights (a model soup, Wortsman et al. 2022), and the last one's mean is what is shipped."
-    ]
+    mean = "The mean of their weights (a model soup, Wortsman et al. 2022) is what the next stage starts with, and the"
+    return [" ".join([*parts, mean, "last one's is what is shipped."])]
 
 
 def _networks(networks: Sequence[Results]) -> list[str]:
@@ -432,7 +432,7 @@ def _networks(networks: Sequence[Results]) -> list[str]:
     if not networks:
         return []
     lines = [f"* {'; '.join(f'{name}: {_setting(value)}' for name, value in network.items())}" for network in networks]
-    return ["That is the default's network. Those that answer together differ from it in:", "\n".join(lines)]
+    return ["That is the default's network. Those that answer together with it differ from it in:", "\n".join(lines)]
 
 
 def _consensus(consensus: Results | None) -> str:

@@ -71,9 +71,7 @@ def parts_of(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
     return part, validation
 
 
-def trained(
-    recipe: Recipe, options: argparse.Namespace, part: Dataset, validation: Dataset, *, done: Path | None = None
-) -> Bundle:
+def trained(recipe: Recipe, options: argparse.Namespace, part: Dataset, validation: Dataset) -> Bundle:
     """Return the model of a recipe; a run that was killed goes on in the folder of the run.
 
     Args:
@@ -81,12 +79,10 @@ def trained(
         options: of the command line.
         part: the training slices.
         validation: of other patients.
-        done: what all stages but the last have made already, elsewhere.
     """
     pretrained = options.weights or options.data.parent / "weights" / f"{recipe.backbone}.safetensors"
-    stages = list(enumerate(recipe.stages, 1))
-    file = done
-    for number, stage in stages[-1:] if done else stages:
+    file: Path | None = None
+    for number, stage in enumerate(recipe.stages, 1):
         folder = options.run / f"stage-{number}"
         # From the file, so that it is the same whether the run was killed in between or not.
         before, file = file, folder / "model.safetensors"

@@ -1,4 +1,4 @@
-"""Train the accurate weights: three networks that answer together, of which the first goes on from the default.
+"""Train the accurate weights: three networks that answer together, of which the first is the default.
 
     python training/train_default.py --data ../shared/data --heads heads --run runs/default
     python training/fetch_backbone.py runs/tf_efficientnet_lite2.safetensors
@@ -17,7 +17,7 @@ from pathlib import Path
 import train_default
 from recipe import Stage, log_to_screen, parser_of, parts_of, trained
 
-from mriclassify import TrainingOptions
+from mriclassify import Classifier, TrainingOptions
 from mriclassify._training._ensembling import ensembled
 from mriclassify._weights._checkpoint import save_bundle
 
@@ -28,10 +28,6 @@ def otherwise(options: TrainingOptions, **changes: float) -> TrainingOptions:
     return replace(options, augmentation=augmentation, keep="best", seed=0, **changes)
 
 
-DIFFUSE = replace(train_default.COOLING, synthesis=replace(train_default.COOLING.synthesis, infiltrate=0.15))
-"""Gliomas without contrast agent. A network that met them misses fewer in other hospitals, and a few more in its own;
-together with one that met none it does not."""
-FURTHER = replace(train_default.RECIPE, stages=(*train_default.RECIPE.stages, Stage(DIFFUSE, with_start=True)))
 COARSER = replace(
     train_default.RECIPE,
     size=192,
@@ -43,10 +39,10 @@ COARSER = replace(
 LARGER = replace(
     train_default.RECIPE,
     backbone="timm/tf_efficientnet_lite2",
-    stages=(Stage(train_default.OPTIONS), Stage(train_default.COOLING), Stage(DIFFUSE, with_start=True)),
+    stages=(Stage(train_default.OPTIONS), Stage(train_default.COOLING), Stage(train_default.DIFFUSE, with_start=True)),
 )
-RECIPES = (FURTHER, COARSER, LARGER)
-"""Of the networks that answer together."""
+RECIPES = (COARSER, LARGER)
+"""Of the networks that answer together with the default."""
 
 
 def main() -> None:
@@ -62,7 +58,7 @@ def main() -> None:
     log_to_screen()
     part, validation = parts_of(options)
     networks = [
-        trained(FURTHER, _for(options, "further", None), part, validation, done=options.default),
+        Classifier.from_pretrained(options.default, device="cpu").bundle,
         trained(COARSER, _for(options, "coarser", options.weights), part, validation),
         trained(LARGER, _for(options, "larger", options.lite2), part, validation),
     ]

@@ -2,7 +2,6 @@
 
 from argparse import Namespace
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -80,25 +79,6 @@ def test_a_stage_may_have_its_start_in_its_mean(
     for name, value in both.items():
         torch.testing.assert_close(value, (start[name] + end[name]) / 2, rtol=2e-3, atol=2e-3)
     assert any(not torch.equal(value, end[name]) for name, value in both.items())
-
-
-def test_the_last_stage_can_go_on_from_what_was_made_elsewhere(
-    recipes: ModuleType, parts: tuple[Dataset, Dataset], tmp_path: Path
-) -> None:
-    options = TrainingOptions(epochs=1, batch_size=8, precision="fp32", seed=3, warmup=0)
-    short = recipes.Recipe(backbone="small_cnn", size=32, stages=(recipes.Stage(options),))
-    pretrained = tmp_path / "start.safetensors"
-    save_file(build_backbone("small_cnn", size=32).state_dict(), pretrained)
-    line = Namespace(data=tmp_path, weights=pretrained, run=tmp_path / "whole")
-    recipes.trained(short, line, *parts)
-    recipe = replace(short, stages=(*short.stages, recipes.Stage(replace(options, seed=5))))
-    whole = recipes.trained(recipe, line, *parts)
-
-    elsewhere = Namespace(data=tmp_path, weights=None, run=tmp_path / "elsewhere")
-    file = tmp_path / "whole" / "stage-1" / "model.safetensors"
-    made = recipes.trained(recipe, elsewhere, *parts, done=file)
-    assert [folder.name for folder in elsewhere.run.iterdir()] == ["stage-2"]
-    assert all(torch.equal(value, weights(made)[name]) for name, value in weights(whole).items())
 
 
 def test_a_recipe_without_stages_makes_no_weights(
