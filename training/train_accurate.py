@@ -58,7 +58,7 @@ def main() -> None:
     log_to_screen()
     part, validation = parts_of(options)
     networks = [
-        Classifier.from_pretrained(options.default, device="cpu").bundle,
+        Classifier.from_pretrained(options.default).bundle,
         trained(COARSER, _for(options, "coarser", options.weights), part, validation),
         trained(LARGER, _for(options, "larger", options.lite2), part, validation),
     ]

@@ -51,7 +51,7 @@ COOLING = replace(
 )
 DIFFUSE = replace(COOLING, synthesis=replace(COOLING.synthesis, infiltrate=0.15))
 """Gliomas without contrast agent. A network that met them misses fewer in other hospitals, and a few more in its own;
-the mean of before and after hardly misses more there."""
+the mean of before and after hardly misses more there. Met from the first epoch on they cost more."""
 RECIPE = Recipe(
     backbone="mobilenet_v2",
     size=224,
