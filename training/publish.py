@@ -147,10 +147,7 @@ def training(kind: Kind, data: Path, *, machine: str) -> dict[str, Any]:
         "machine": machine,
         "start": f"ImageNet weights of {recipe.backbone}, AdamW, warm-up and cosine,",
         "licence": f"ImageNet start: {', '.join(starts)}",
-        "stages": [
-            {"options": _settings(stage.options), "times": stage.times, "with_start": stage.with_start}
-            for stage in recipe.stages
-        ],
+        "stages": [asdict(stage) | {"options": _settings(stage.options)} for stage in recipe.stages],
         "networks": [_differences(_flat(other), _flat(recipe)) for other in others],
         "data": _data(data),
         "looked": LOOKED,

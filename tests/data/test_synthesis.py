@@ -328,66 +328,77 @@ def marks(synthesis: Synthesis, sample: Sample) -> dict[tuple[int, str], float]:
 
 
 @pytest.mark.usefixtures("marked")
-def test_tumours_are_changed_as_often_as_asked() -> None:
-    shares = marks(Synthesis(heal=0.3, miss=0.2, graft=1, fade=0.4, crop=0.25, sham=0.5), tumour())
-    expected = {
-        (HEALED, "notumor"): 0.3,
-        (CROPPED, "notumor"): 0.2,
-        (0, "glioma"): 0.5 * 0.6 * 0.75 * 0.5,
-        (FADED, "glioma"): 0.5 * 0.4 * 0.75 * 0.5,
-        (CROPPED, "glioma"): 0.5 * 0.6 * 0.25,
-        (FADED + CROPPED, "glioma"): 0.5 * 0.4 * 0.25,
-        (SHAMMED, "glioma"): 0.5 * 0.6 * 0.75 * 0.5,
-        (FADED + SHAMMED, "glioma"): 0.5 * 0.4 * 0.75 * 0.5,
-    }
-    assert shares == pytest.approx(expected, abs=0.05)
-
-
-@pytest.mark.usefixtures("marked")
-def test_other_classes_are_never_faded() -> None:
-    shares = marks(Synthesis(heal=0.3, miss=0.2, graft=1, fade=1, crop=0.4, sham=0), tumour(target=1))
-    expected = {
-        (HEALED, "notumor"): 0.3,
-        (CROPPED, "notumor"): 0.2,
-        (CROPPED, "meningioma"): 0.5 * 0.4,
-        (0, "meningioma"): 0.5 * 0.6,
-    }
-    assert shares == pytest.approx(expected, abs=0.05)
-
-
-@pytest.mark.usefixtures("marked")
-def test_tumour_free_slices_are_changed_as_often_as_asked() -> None:
-    shares = marks(Synthesis(heal=0.6, miss=0.4, graft=0.3, fade=1, crop=0.25, sham=0.5), healthy())
-    expected = {
-        (0, "glioma"): 0.15,
-        (0, "meningioma"): 0.15,  # the donors' classes
-        (CROPPED, "notumor"): 0.7 * 0.25,
-        (SHAMMED, "notumor"): 0.7 * 0.75 * 0.5,
-        (0, "notumor"): 0.7 * 0.75 * 0.5,
-    }
-    assert shares == pytest.approx(expected, abs=0.05)
-
-
-@pytest.mark.usefixtures("marked")
-def test_lesions_are_drawn_as_often_as_asked() -> None:
-    shares = marks(Synthesis(heal=0, miss=0, graft=0.3, fade=1, crop=0.25, sham=0, infiltrate=0.4), healthy())
-    expected = {
-        (0, "glioma"): 0.15,
-        (0, "meningioma"): 0.15,  # the donors' classes
-        (DRAWN, "glioma"): 0.7 * 0.4,
-        (CROPPED, "notumor"): 0.7 * 0.6 * 0.25,
-        (0, "notumor"): 0.7 * 0.6 * 0.75,
-    }
-    assert shares == pytest.approx(expected, abs=0.05)
-    shares = marks(Synthesis(heal=0.3, miss=0.2, graft=0, fade=0, crop=0, sham=0, infiltrate=0.4), tumour(target=1))
-    expected = {
-        (HEALED, "notumor"): 0.3 * 0.6,
-        (HEALED + DRAWN, "glioma"): 0.3 * 0.4,
-        (CROPPED, "notumor"): 0.2 * 0.6,
-        (CROPPED + DRAWN, "glioma"): 0.2 * 0.4,
-        (0, "meningioma"): 0.5,
-    }
-    assert shares == pytest.approx(expected, abs=0.05)
+@pytest.mark.parametrize(
+    ("synthesis", "sample", "expected"),
+    [
+        pytest.param(
+            Synthesis(heal=0.3, miss=0.2, graft=1, fade=0.4, crop=0.25, sham=0.5),
+            tumour(),
+            {
+                (HEALED, "notumor"): 0.3,
+                (CROPPED, "notumor"): 0.2,
+                (0, "glioma"): 0.5 * 0.6 * 0.75 * 0.5,
+                (FADED, "glioma"): 0.5 * 0.4 * 0.75 * 0.5,
+                (CROPPED, "glioma"): 0.5 * 0.6 * 0.25,
+                (FADED + CROPPED, "glioma"): 0.5 * 0.4 * 0.25,
+                (SHAMMED, "glioma"): 0.5 * 0.6 * 0.75 * 0.5,
+                (FADED + SHAMMED, "glioma"): 0.5 * 0.4 * 0.75 * 0.5,
+            },
+            id="of tumours",
+        ),
+        pytest.param(
+            Synthesis(heal=0.3, miss=0.2, graft=1, fade=1, crop=0.4, sham=0),
+            tumour(target=1),
+            {
+                (HEALED, "notumor"): 0.3,
+                (CROPPED, "notumor"): 0.2,
+                (CROPPED, "meningioma"): 0.5 * 0.4,
+                (0, "meningioma"): 0.5 * 0.6,
+            },
+            id="of a class that is never faded",
+        ),
+        pytest.param(
+            Synthesis(heal=0.6, miss=0.4, graft=0.3, fade=1, crop=0.25, sham=0.5),
+            healthy(),
+            {
+                (0, "glioma"): 0.15,
+                (0, "meningioma"): 0.15,  # the donors' classes
+                (CROPPED, "notumor"): 0.7 * 0.25,
+                (SHAMMED, "notumor"): 0.7 * 0.75 * 0.5,
+                (0, "notumor"): 0.7 * 0.75 * 0.5,
+            },
+            id="of tumour-free slices",
+        ),
+        pytest.param(
+            Synthesis(heal=0, miss=0, graft=0.3, fade=1, crop=0.25, sham=0, infiltrate=0.4),
+            healthy(),
+            {
+                (0, "glioma"): 0.15,
+                (0, "meningioma"): 0.15,  # the donors' classes
+                (DRAWN, "glioma"): 0.7 * 0.4,
+                (CROPPED, "notumor"): 0.7 * 0.6 * 0.25,
+                (0, "notumor"): 0.7 * 0.6 * 0.75,
+            },
+            id="drawn in tumour-free slices",
+        ),
+        pytest.param(
+            Synthesis(heal=0.3, miss=0.2, graft=0, fade=0, crop=0, sham=0, infiltrate=0.4),
+            tumour(target=1),
+            {
+                (HEALED, "notumor"): 0.3 * 0.6,
+                (HEALED + DRAWN, "glioma"): 0.3 * 0.4,
+                (CROPPED, "notumor"): 0.2 * 0.6,
+                (CROPPED + DRAWN, "glioma"): 0.2 * 0.4,
+                (0, "meningioma"): 0.5,
+            },
+            id="drawn in healed slices",
+        ),
+    ],
+)
+def test_slices_are_changed_as_often_as_asked(
+    synthesis: Synthesis, sample: Sample, expected: dict[tuple[int, str], float]
+) -> None:
+    assert marks(synthesis, sample) == pytest.approx(expected, abs=0.05)
 
 
 @pytest.mark.parametrize("name", SHARES)

@@ -12,10 +12,19 @@ from safetensors.torch import save_file
 from mriclassify import Bundle, Classifier, Dataset, TrainingOptions
 from mriclassify._model._backbones import build_backbone
 
+OPTIONS = TrainingOptions(epochs=1, batch_size=8, precision="fp32", seed=3, warmup=0)
+
 
 @pytest.fixture(scope="module")
 def recipes(training_script: Callable[[str], ModuleType]) -> ModuleType:
     return training_script("recipe")
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Path:
+    file = tmp_path / "start.safetensors"
+    save_file(build_backbone("small_cnn", size=32).state_dict(), file)
+    return file
 
 
 def weights(bundle: Bundle) -> dict[str, torch.Tensor]:
@@ -23,13 +32,14 @@ def weights(bundle: Bundle) -> dict[str, torch.Tensor]:
 
 
 def test_stages_follow_one_another_and_a_finished_one_is_not_done_again(
-    recipes: ModuleType, parts: tuple[Dataset, Dataset], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipes: ModuleType,
+    parts: tuple[Dataset, Dataset],
+    start: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    start = tmp_path / "start.safetensors"
-    save_file(build_backbone("small_cnn", size=32).state_dict(), start)
-    options = TrainingOptions(epochs=1, batch_size=8, precision="fp32", seed=3, warmup=0)
     recipe = recipes.Recipe(
-        backbone="small_cnn", size=32, stages=(recipes.Stage(options), recipes.Stage(options, times=2))
+        backbone="small_cnn", size=32, stages=(recipes.Stage(OPTIONS), recipes.Stage(OPTIONS, times=2))
     )
     asked: list[tuple[int, str]] = []
     fit = Classifier.fit
@@ -59,26 +69,23 @@ def test_stages_follow_one_another_and_a_finished_one_is_not_done_again(
 
 
 def test_a_stage_may_have_its_start_in_its_mean(
-    recipes: ModuleType, parts: tuple[Dataset, Dataset], tmp_path: Path
+    recipes: ModuleType, parts: tuple[Dataset, Dataset], start: Path, tmp_path: Path
 ) -> None:
-    pretrained = tmp_path / "start.safetensors"
-    save_file(build_backbone("small_cnn", size=32).state_dict(), pretrained)
-    options = TrainingOptions(epochs=1, batch_size=8, precision="fp32", seed=3, warmup=0)
     made: dict[bool, list[Bundle]] = {}
     for with_start in (False, True):
-        stages = (recipes.Stage(options), recipes.Stage(options, with_start=with_start))
-        line = Namespace(data=tmp_path, weights=pretrained, run=tmp_path / str(with_start))
+        stages = (recipes.Stage(OPTIONS), recipes.Stage(OPTIONS, with_start=with_start))
+        line = Namespace(data=tmp_path, weights=start, run=tmp_path / str(with_start))
         recipe = recipes.Recipe(backbone="small_cnn", size=32, stages=stages)
         last = recipes.trained(recipe, line, *parts)
         first = Classifier.from_pretrained(line.run / "stage-1" / "model.safetensors", device="cpu").bundle
         made[with_start] = [first, last]
-    start, end = (weights(bundle) for bundle in made[False])
+    before, after = (weights(bundle) for bundle in made[False])
     both = weights(made[True][1])
-    assert all(torch.equal(value, weights(made[True][0])[name]) for name, value in start.items())
+    assert all(torch.equal(value, weights(made[True][0])[name]) for name, value in before.items())
     # In half precision, as it was saved.
     for name, value in both.items():
-        torch.testing.assert_close(value, (start[name] + end[name]) / 2, rtol=2e-3, atol=2e-3)
-    assert any(not torch.equal(value, end[name]) for name, value in both.items())
+        torch.testing.assert_close(value, (before[name] + after[name]) / 2, rtol=2e-3, atol=2e-3)
+    assert any(not torch.equal(value, after[name]) for name, value in both.items())
 
 
 def test_a_recipe_without_stages_makes_no_weights(
