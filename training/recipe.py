@@ -107,7 +107,8 @@ def trained(recipe: Recipe, options: argparse.Namespace, part: Dataset, validati
 def _mean(models: list[Bundle], options: TrainingOptions, part: Dataset, validation: Dataset) -> Bundle:
     if len(models) == 1:
         return models[0]
-    return souped(models, part, validation, augment=options.augmentation, seed=options.seed)
+    strips = options.synthesis is not None and options.synthesis.strip > 0
+    return souped(models, part, validation, augment=options.augmentation, seed=options.seed, strips=strips)
 
 
 def log_to_screen() -> None:

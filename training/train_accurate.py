@@ -62,7 +62,7 @@ def main() -> None:
         trained(COARSER, _for(options, "coarser", options.weights), part, validation),
         trained(LARGER, _for(options, "larger", options.lite2), part, validation),
     ]
-    together = ensembled(networks, part, validation, augment=train_default.OPTIONS.augmentation)
+    together = ensembled(networks, part, validation, augment=train_default.OPTIONS.augmentation, strips=True)
     save_bundle(together.with_changes(name="accurate"), options.run / "model.safetensors", half=True)
     logging.info("saved %s", options.run / "model.safetensors")
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mriclassify._data._infiltrating import draw_infiltration, infiltrate
     from mriclassify._data._preprocessing import Preprocessing
     from mriclassify._data._record import Record
+    from mriclassify._data._stripping import draw_strip, strip
     from mriclassify._data._synthesis import Synthesis
     from mriclassify._errors import (
         CacheError,
@@ -132,6 +133,7 @@ _HOMES = {
     "draw_graft": "mriclassify._data._grafting",
     "draw_infiltration": "mriclassify._data._infiltrating",
     "draw_sham": "mriclassify._data._healing",
+    "draw_strip": "mriclassify._data._stripping",
     "fade": "mriclassify._data._fading",
     "graft": "mriclassify._data._grafting",
     "heal": "mriclassify._data._healing",
@@ -140,6 +142,7 @@ _HOMES = {
     "list_datasets": "mriclassify._catalogue",
     "list_weights": "mriclassify._weights._registry",
     "sham": "mriclassify._data._healing",
+    "strip": "mriclassify._data._stripping",
 }
 
 __all__ = [
@@ -202,6 +205,7 @@ __all__ = [
     "draw_graft",
     "draw_infiltration",
     "draw_sham",
+    "draw_strip",
     "fade",
     "graft",
     "heal",
@@ -210,6 +214,7 @@ __all__ = [
     "list_datasets",
     "list_weights",
     "sham",
+    "strip",
 ]
 
 

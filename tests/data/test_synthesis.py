@@ -1,4 +1,4 @@
-"""Synthesis: tumours are healed, left out, grafted, faded and drawn as often as asked, and the target then holds."""
+"""Synthesis: slices are healed, cropped, grafted, faded, drawn in and stripped as often as asked; the target holds."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +15,7 @@ from mriclassify._data._synthesis import Sample, Synthesis
 SIZE = 64
 LABELS = ("glioma", "meningioma", "notumor", "pituitary")
 HEALTHY = LABELS.index("notumor")
-SHARES = ("heal", "miss", "graft", "fade", "crop", "sham", "infiltrate")
+SHARES = ("heal", "miss", "graft", "fade", "crop", "sham", "infiltrate", "strip")
 
 
 def only(**shares: float) -> Synthesis:
@@ -268,11 +268,33 @@ def test_a_healed_slice_can_get_a_drawn_lesion_and_a_tumour_none() -> None:
 
 
 def test_spared_sources_get_no_lesion() -> None:
-    spared = replace(only(graft=1, infiltrate=1), spared_sources=("neck",))
+    spared = replace(only(heal=1, graft=1, infiltrate=1), spared_sources=("neck",))
     sample = healthy(9)
     for seed in range(6):
         assert made(spared, sample, seed=seed, donor=refused, source="neck") is sample
+        assert made(spared, tumour(target=1), seed=seed, source="neck").target in (1, HEALTHY)
     assert any(made(spared, sample, seed=seed, source="head") is not sample for seed in range(6))
+
+
+def test_what_was_changed_is_stripped_too_and_unknown_lesions_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[NDArray[np.float32]] = []
+
+    def strip(image: Any, lesion: Any, parameters: Any) -> Any:
+        seen.append(image)
+        return image * 0.5, lesion
+
+    monkeypatch.setattr(_synthesis, "strip", strip)
+    result = made(only(heal=1, strip=1), tumour(target=1))
+    assert result.target == HEALTHY
+    np.testing.assert_array_equal(result.image, seen[-1] * np.float32(0.5))
+    assert not np.array_equal(seen[-1], tumour(target=1).image)
+    whole = tumour()._replace(lesion=None)
+    assert made(only(strip=1), whole) is whole
+    spared = replace(only(strip=1), spared_sources=("neck",))
+    assert made(spared, healthy(), source="neck", donor=refused).image.max() == healthy().image.max()
+    monkeypatch.setattr(_synthesis, "strip", lambda *_: None)
+    sample = healthy()
+    assert made(only(strip=1), sample) is sample
 
 
 @pytest.mark.parametrize("sample", [tumour(), healthy(), tumour()._replace(lesion=None)])
@@ -300,7 +322,7 @@ def test_the_generator_alone_decides(sample: Sample) -> None:
     assert len({result.image.tobytes() for result in first}) > 2
 
 
-HEALED, CROPPED, FADED, SHAMMED, DRAWN = 10, 20, 40, 80, 160
+HEALED, CROPPED, FADED, SHAMMED, DRAWN, STRIPPED = 10, 20, 40, 80, 160, 320
 
 
 @pytest.fixture
@@ -316,6 +338,7 @@ def marked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_synthesis, "graft", lambda host, donor, lesion, parameters: (host, lesion))
     monkeypatch.setattr(_synthesis, "sham", lambda image, parameters, *, avoid: image + SHAMMED)
     monkeypatch.setattr(_synthesis, "infiltrate", lambda image, parameters: (image + DRAWN, image > -1))
+    monkeypatch.setattr(_synthesis, "strip", lambda image, lesion, parameters: (image + STRIPPED, lesion))
     monkeypatch.setattr(_synthesis, "resemblance", lambda *_, **__: 0.5)
 
 
@@ -392,6 +415,19 @@ def marks(synthesis: Synthesis, sample: Sample) -> dict[tuple[int, str], float]:
                 (0, "meningioma"): 0.5,
             },
             id="drawn in healed slices",
+        ),
+        pytest.param(
+            Synthesis(heal=0.3, miss=0.2, graft=0, fade=0, crop=0, sham=0, strip=0.4),
+            tumour(target=1),
+            {
+                (HEALED, "notumor"): 0.3 * 0.6,
+                (HEALED + STRIPPED, "notumor"): 0.3 * 0.4,
+                (CROPPED, "notumor"): 0.2 * 0.6,
+                (CROPPED + STRIPPED, "notumor"): 0.2 * 0.4,
+                (0, "meningioma"): 0.5 * 0.6,
+                (STRIPPED, "meningioma"): 0.5 * 0.4,
+            },
+            id="stripped",
         ),
     ],
 )

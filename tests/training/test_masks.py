@@ -1,6 +1,7 @@
 """Masks in training: from the files beside the slices to a network that sees where the lesion is."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 from mriclassify import Augmentation, Classifier, Dataset, DatasetError, Epoch, Preprocessing, Synthesis, TrainingError
 from mriclassify._data._synthesis import Sample
 from mriclassify._model._inference import infer
-from mriclassify._training import _loop
+from mriclassify._training import _fitting, _loop
 from mriclassify._training._batches import Batch, Slices, augmented, sample_batches
 from mriclassify._training._memory import Memory
 
@@ -443,3 +444,27 @@ def test_each_epoch_draws_anew(masked: tuple[Dataset, Dataset], fit: Fit, monkey
     drawn.clear()
     fit(data=masked[0], epochs=1, seed=1)
     assert not set(drawn[0]) & set(first)
+
+
+@pytest.mark.parametrize(
+    ("share", "outlined", "expected"), [(0.5, True, True), (0.0, True, False), (0.5, False, False)]
+)
+def test_brains_alone_become_familiar_only_where_training_strips(
+    masked: tuple[Dataset, Dataset],
+    fit: Fit,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    share: float,
+    outlined: bool,
+    expected: bool,
+) -> None:
+    asked: list[bool] = []
+
+    def validated(bundle: Any, *_: Any, strips: bool, **__: Any) -> Any:
+        asked.append(strips)
+        return bundle
+
+    monkeypatch.setattr(_fitting, "validated", validated)
+    data = masked[0] if outlined else Dataset([replace(record, mask=None) for record in masked[0]])
+    fit(data=data, epochs=1, synthesis=Synthesis(strip=share))
+    assert asked == [expected]

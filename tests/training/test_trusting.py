@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,6 +69,30 @@ def test_augmented_slices_are_familiar_where_training_augments(bare: Bundle, kep
 
     without = with_trust(bare, kept, held, augment=None, seed=7).familiarity
     with_them = with_trust(bare, kept, held, augment=darkened, seed=7).familiarity
+    assert without is not None
+    assert with_them is not None
+    paths = [record.path for record in held]
+    dark = outputs_of(bare, paths, change=lambda images: images * 0.2).features
+    assert with_them.distance(dark).mean() < 0.5 * without.distance(dark).mean()
+
+
+def test_brains_alone_are_familiar_where_training_strips(
+    bare: Bundle, kept: Dataset, held: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = []
+
+    def strip(image: Any, lesion: Any, parameters: Any) -> Any:
+        assert not lesion.any()
+        shown.append(image)
+        # Of every second one the brain can't be told.
+        return (image * np.float32(0.2), lesion) if len(shown) % 2 else None
+
+    monkeypatch.setattr(room, "strip", strip)
+    monkeypatch.setattr(room, "EVERY", 2)
+    without = with_trust(bare, kept, held, augment=None, seed=0).familiarity
+    assert not shown
+    with_them = with_trust(bare, kept, held, augment=None, seed=0, strips=True).familiarity
+    assert len(shown) == len(kept) // 2
     assert without is not None
     assert with_them is not None
     paths = [record.path for record in held]

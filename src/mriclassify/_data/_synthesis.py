@@ -4,7 +4,8 @@ In the public sets tumours come from some scanners and tumour-free slices from o
 need not look at the tumour. Slices whose lesion was healed, or that were cropped so that it is left out, are
 tumour-free slices of the tumours' scanners; slices with a grafted lesion are tumours on the others. Shams, and crops
 with the lesion in them, do to both what is done to these, and change nothing that counts. Faded lesions are tumours
-that took up less contrast agent than those of the public sets, and drawn ones took up none.
+that took up less contrast agent than those of the public sets, and drawn ones took up none. Stripped slices show the
+brain alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from mriclassify._data._fading import draw_fade, fade
 from mriclassify._data._grafting import draw_graft, graft, resemblance
 from mriclassify._data._healing import draw_sham, heal, sham
 from mriclassify._data._infiltrating import draw_infiltration, infiltrate
+from mriclassify._data._stripping import draw_strip, strip
 from mriclassify._errors import OptionError
 
 DONORS = 3
@@ -49,9 +51,12 @@ class Synthesis:
         sham: share of all other slices in which a healthy spot is replaced by healthy tissue.
         infiltrate: share of the tumour-free slices, also of those that have only become so here, in which a diffuse
             lesion is drawn; they belong to `infiltrating_class` then.
+        strip: share of all slices with or without a lesion, changed or not, of which only the brain is left, where it
+            can be told; the others stay as they are.
         faded_classes: whose lesions may be faded: those that also occur without taking up contrast agent.
         infiltrating_class: the class of drawn lesions; where it is not among the classes, none is drawn.
-        spared_sources: sources (`Record.source`) whose slices get no lesion: where there is no brain, say.
+        spared_sources: sources (`Record.source`) whose slices get no lesion and are not stripped: where there is no
+            brain, say.
 
     Raises:
         OptionError: a share is outside 0..1, or `heal` and `miss` are more than 1 together.
@@ -64,12 +69,13 @@ class Synthesis:
     crop: float = 0.2
     sham: float = 0.1
     infiltrate: float = 0.0
+    strip: float = 0.0
     faded_classes: tuple[str, ...] = ("glioma",)
     infiltrating_class: str = "glioma"
     spared_sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("heal", "miss", "graft", "fade", "crop", "sham", "infiltrate"):
+        for name in ("heal", "miss", "graft", "fade", "crop", "sham", "infiltrate", "strip"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise OptionError(f"synthesis {name} must lie in 0..1, not {value!r}")
@@ -98,6 +104,23 @@ class Synthesis:
             donors: how many slices with a lesion mask there are.
             donor: from a number below that to the slice.
         """
+        spared = source in self.spared_sources
+        made = self._changed(sample, rng, classes=classes, spared=spared, healthy=healthy, donors=donors, donor=donor)
+        # Last, since what was changed is stripped as well; and not unless it is asked for, as above.
+        strips = self.strip > 0 and rng.random() < self.strip and not spared
+        return (_stripped(made, rng) if strips else None) or made
+
+    def _changed(
+        self,
+        sample: Sample,
+        rng: np.random.Generator,
+        *,
+        classes: Sequence[str],
+        spared: bool,
+        healthy: int,
+        donors: int,
+        donor: Callable[[int], Sample],
+    ) -> Sample:
         # Drawn first, so that what one slice does changes nothing for the draws of its own kind.
         chance, fades, crops, shams = rng.random(4).tolist()
         pick = rng.integers(max(1, donors), size=DONORS)
@@ -106,10 +129,10 @@ class Synthesis:
         if sample.lesion is not None and bool((sample.lesion > 0.5).any()):
             free = self._freed(sample, chance, rng, healthy)
             if free is not None:
-                return (self._infiltrated(free, rng, classes) if infiltrates else None) or free
+                return (self._infiltrated(free, rng, classes) if infiltrates and not spared else None) or free
             if classes[sample.target] in self.faded_classes and fades < self.fade:
                 sample = _faded(sample, rng)
-        elif sample.target == healthy and source not in self.spared_sources:
+        elif sample.target == healthy and not spared:
             if donors and chance < self.graft:
                 grafted = self._grafted(sample, [donor(int(number)) for number in pick], rng)
                 if grafted is not None:
@@ -175,3 +198,13 @@ def _cropped(sample: Sample, rng: np.random.Generator, *, healthy: int | None = 
         return None
     image, lesion = made
     return Sample(image, sample.target if healthy is None else healthy, lesion.astype(np.float32))
+
+
+def _stripped(sample: Sample, rng: np.random.Generator) -> Sample | None:
+    if sample.lesion is None:
+        return None
+    made = strip(sample.image, sample.lesion > 0.5, draw_strip(rng))
+    if made is None:
+        return None
+    image, lesion = made
+    return Sample(image, sample.target, lesion.astype(np.float32))

@@ -18,7 +18,13 @@ from mriclassify._training._trusting import validated
 
 
 def ensembled(
-    bundles: Sequence[Bundle], kept: Dataset, held: Dataset, *, augment: Augment | None, seed: int = 0
+    bundles: Sequence[Bundle],
+    kept: Dataset,
+    held: Dataset,
+    *,
+    augment: Augment | None,
+    seed: int = 0,
+    strips: bool = False,
 ) -> Bundle:
     """Return the bundle of an `Ensemble` of single networks' bundles.
 
@@ -28,6 +34,7 @@ def ensembled(
         held: validation slices that none was trained on, for temperature, thresholds and scores.
         augment: of the training, for calibration and the statistics.
         seed: of the augmentation.
+        strips: whether the training met brains alone, see `with_trust`.
 
     Raises:
         ClassMismatchError: the classes differ.
@@ -41,7 +48,7 @@ def ensembled(
     together = joined(
         bundles, network, first=first, name="ensemble", backbone="+".join(bundle.backbone for bundle in bundles)
     )
-    return validated(together, kept, held, augment=augment, seed=seed)
+    return validated(together, kept, held, augment=augment, seed=seed, strips=strips)
 
 
 def joined(

@@ -103,7 +103,9 @@ def fit_bundle(
         preprocessing=preprocessing,
         provenance=provenance,
     )
-    return validated(bundle, kept, held, augment=options.augmentation, seed=options.seed), history
+    synthesis = None if kept_slices.masks is None or kept_slices.healthy is None else options.synthesis
+    strips = synthesis is not None and synthesis.strip > 0
+    return validated(bundle, kept, held, augment=options.augmentation, seed=options.seed, strips=strips), history
 
 
 def _check_teacher(teacher: Bundle, classes: Sequence[str], preprocessing: Preprocessing) -> None:

@@ -18,7 +18,13 @@ from mriclassify._training._trusting import validated
 
 
 def souped(
-    bundles: Sequence[Bundle], kept: Dataset, held: Dataset, *, augment: Augment | None, seed: int = 0
+    bundles: Sequence[Bundle],
+    kept: Dataset,
+    held: Dataset,
+    *,
+    augment: Augment | None,
+    seed: int = 0,
+    strips: bool = False,
 ) -> Bundle:
     """Return the bundle of the network whose weights are the mean of theirs, calibrated anew.
 
@@ -28,6 +34,7 @@ def souped(
         held: validation slices that none was trained on, for temperature, thresholds and scores.
         augment: of the training, for calibration and the statistics.
         seed: of the augmentation.
+        strips: whether the training met brains alone, see `with_trust`.
 
     Raises:
         ClassMismatchError: the classes differ.
@@ -45,7 +52,7 @@ def souped(
     states = [bundle.network.state_dict() for bundle in bundles]
     network.load_state_dict({name: _mean([state[name] for state in states]) for name in states[0]})
     soup = joined(bundles, network, first=first, name=first.backbone, backbone=first.backbone)
-    return validated(soup, kept, held, augment=augment, seed=seed)
+    return validated(soup, kept, held, augment=augment, seed=seed, strips=strips)
 
 
 def _shapes(bundle: Bundle) -> dict[str, torch.Size]:

@@ -4,14 +4,16 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from mriclassify._data._augmentation import Augment
 from mriclassify._data._dataset import Dataset, targets
+from mriclassify._data._stripping import StripParameters, strip
 from mriclassify._errors import DatasetError, OptionError
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._outputs import outputs_of
-from mriclassify._shapes import Probabilities, Targets
+from mriclassify._shapes import Images, Probabilities, Targets
 from mriclassify._training._calibrating import calibrated, changing
 from mriclassify._trust._conformal import Conformal, fewest_patients
 from mriclassify._trust._familiarity import Familiarity, familiar_below
@@ -20,13 +22,17 @@ from mriclassify._trust._recalibration import RISK, curve_of, site_threshold
 log = logging.getLogger("mriclassify")
 
 
-def validated(bundle: Bundle, kept: Dataset, held: Dataset, *, augment: Augment | None, seed: int) -> Bundle:
+def validated(
+    bundle: Bundle, kept: Dataset, held: Dataset, *, augment: Augment | None, seed: int, strips: bool = False
+) -> Bundle:
     """Return a trained bundle calibrated, and with what it can be trusted by; arguments are those of `with_trust`."""
     bundle = calibrated(bundle, held, augment=augment, seed=seed)
-    return with_trust(bundle, kept, held, augment=augment, seed=seed)
+    return with_trust(bundle, kept, held, augment=augment, seed=seed, strips=strips)
 
 
-def with_trust(bundle: Bundle, kept: Dataset, held: Dataset, *, augment: Augment | None, seed: int) -> Bundle:
+def with_trust(
+    bundle: Bundle, kept: Dataset, held: Dataset, *, augment: Augment | None, seed: int, strips: bool = False
+) -> Bundle:
     """Return `bundle` with what the training slices are like, and thresholds and scores from the validation slices.
 
     Args:
@@ -36,6 +42,7 @@ def with_trust(bundle: Bundle, kept: Dataset, held: Dataset, *, augment: Augment
         augment: of the training. A few slices are shown augmented as well: what training took to be the same slice
             should be familiar too. With many, pictures of other kinds become familiar as well.
         seed: of the augmentation.
+        strips: whether training met brains alone (`Synthesis.strip`): these should be familiar, then, as well.
 
     Raises:
         ReadError: a slice can't be read.
@@ -52,7 +59,7 @@ def with_trust(bundle: Bundle, kept: Dataset, held: Dataset, *, augment: Augment
         risk_coverage=curve,
         thresholds=replace(bundle.thresholds, uncertain_below=threshold),
     )
-    familiarity = _familiarity(bundle, kept, augment=augment, seed=seed)
+    familiarity = _familiarity(bundle, kept, augment=augment, seed=seed, strips=strips)
     if familiarity is None:
         return changed
     limit = familiar_below(familiarity.distance(unseen.features.numpy()))
@@ -60,7 +67,7 @@ def with_trust(bundle: Bundle, kept: Dataset, held: Dataset, *, augment: Augment
 
 
 EVERY = 10
-"""One slice in so many is also shown augmented to the statistics of familiar slices."""
+"""One slice in so many is also shown augmented to the statistics of familiar slices, and another one stripped."""
 
 COVERAGE = 0.95
 """Prediction sets count patients instead of slices where there are enough of them for this coverage."""
@@ -72,15 +79,29 @@ def _paths(data: Dataset) -> list[Path]:
     return [record.path for record in data]
 
 
-def _familiarity(bundle: Bundle, kept: Dataset, *, augment: Augment | None, seed: int) -> Familiarity | None:
+def _familiarity(
+    bundle: Bundle, kept: Dataset, *, augment: Augment | None, seed: int, strips: bool
+) -> Familiarity | None:
     features = [outputs_of(bundle, _paths(kept)).features]
     if augment is not None:
         features.append(outputs_of(bundle, _paths(kept)[::EVERY], change=changing(augment, seed)).features)
+    if strips:
+        features.append(outputs_of(bundle, _paths(kept)[EVERY // 2 :: EVERY], change=_stripped).features)
     try:
         return Familiarity.fit(torch.cat(features).numpy())
     except DatasetError as error:
         log.warning("unfamiliar slices will not be rejected: %s", error)
         return None
+
+
+def _stripped(images: Images) -> Images:
+    """Return the images with the brain alone, where it can be told; the others as they are."""
+    planes = images[:, 0].numpy()
+    nowhere = np.zeros(planes.shape[1:], bool)
+    made = [strip(plane, nowhere, StripParameters(spread=0.0)) for plane in planes]
+    return torch.from_numpy(
+        np.stack([plane if one is None else one[0] for plane, one in zip(planes, made, strict=True)])[:, None]
+    )
 
 
 def _conformal(probabilities: Probabilities, truth: Targets, held: Dataset) -> Conformal | None:
