@@ -38,6 +38,7 @@ from _trust_sections import (
     worst_gap,
 )
 from _trust_slices import Asked, fold_records, lgg_records
+from _trust_stripping import stripped
 from _trust_targets import Kind, outcomes
 
 from mriclassify import Classifier
@@ -50,7 +51,7 @@ SLICES, QUICK_SLICES, SPEED_SLICES = 200, 40, 64
 VERSIONS = ("mriclassify", "python", "torch", "torchvision", "numpy", "pillow", "scikit-learn")
 SECTIONS = (
     *("fold", "external_lgg", "not_brain_mri", "calibration", "prediction_sets", "risk_coverage", "lesions"),
-    *("source_probe", "robustness", "speed"),
+    *("source_probe", "stripped", "robustness", "speed"),
 )
 
 
@@ -121,6 +122,7 @@ def measure(
         "risk_coverage": (no_fold, lambda: risk_coverage(inside)),
         "lesions": (no_fold, lambda: _lesions(clf, inside, outside, data)),
         "source_probe": (no_fold or no_lgg, lambda: source_probe(clf, inside, outside)),
+        "stripped": (no_fold, lambda: stripped(clf, inside, outside, data)),
         "robustness": (no_fold, of_robustness),
         "speed": (no_fold or ("--quick" if quick else None), lambda: speed(clf, paths[:SPEED_SLICES])),
     }

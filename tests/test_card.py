@@ -63,8 +63,8 @@ def results() -> dict[str, Any]:
             "licence": "MIT",
             "looked": "Nobody looked.",
             "stages": [
-                {"options": {"epochs": 3, "seed": 1, "augmentation": {"gamma": 0.4}}, "times": 1, "with_start": False},
-                {"options": {"epochs": 1, "seed": 4, "augmentation": {"gamma": 0.4}}, "times": 1, "with_start": False},
+                {"trainings": [{"epochs": 3, "augmentation": {"gamma": 0.4}}], "with_start": False},
+                {"trainings": [{"epochs": 1, "augmentation": {"gamma": 0.4}}], "with_start": False},
             ],
             "networks": [],
             "data": "Slices.",
@@ -106,6 +106,22 @@ def results() -> dict[str, Any]:
             for name in ("area", "risk_at_0.8", "risk_at_0.9", "risk_at_1.0", "share_ok", "risk_of_ok")
         },
         "lesions": {name: {"peak_inside": figure(0.9), "dice": figure(0.7)} for name in ("fold", "external_lgg")},
+        "stripped": {
+            "fold": {
+                name: figure(value)
+                for name, value in (
+                    *(("accuracy", 0.93), ("accuracy_whole", 0.95)),
+                    *(("rejected", 0.04), ("rejected_whole", 0.0)),
+                )
+            },
+            "external_lgg": {
+                name: figure(value, 30)
+                for name, value in (
+                    *(("tumour_seen", 0.77), ("tumour_seen_whole", 0.83), ("rejected", 0.1), ("rejected_whole", 0.02)),
+                    *(("tumour_free_called_so", 0.88), ("tumour_free_called_so_whole", 0.9)),
+                )
+            },
+        },
         "source_probe": {"balanced_accuracy": figure(0.8)},
         "robustness": {
             "slices": 200,
@@ -131,17 +147,22 @@ def test_the_card_has_the_figures_and_names_the_command(script: Callable[[str], 
     assert "| option | stage 1 | stage 2 |" in text
     assert "| epochs | 3 | 1 |" in text
     assert "| augmentation | gamma 0.4 | the same |" in text
+    assert "| fold 0: accuracy | 50 | 0.950 | 0.930 | 0.920 to 0.940 |" in text
+    assert "| external_lgg: a tumour is seen in slices that show one | 30 | 0.830 | 0.770 | 0.760 to 0.780 |" in text
     assert "not a medical device" in text
 
 
 def test_the_card_says_of_how_many_trainings_the_weights_are_the_mean(script: Callable[[str], ModuleType]) -> None:
     assert "model soup" not in script("card").card(results(), "default")
     found = results()
-    found["training"]["stages"][1]["times"] = 3
+    (once,) = found["training"]["stages"][1]["trainings"]
+    found["training"]["stages"][1]["trainings"] = [once, once | {"epochs": 2}]
     text = script("card").card(found, "default")
-    assert "\nStage 2 is done with the seeds 4, 5, 6, each time from the same start. The mean of their weights" in text
+    assert "\nStage 2 is 2 trainings from the same start. The mean of their weights" in text
+    assert "| option | stage 1 | stage 2.1 | stage 2.2 |" in text
+    assert "| epochs | 3 | 1 | 2 |" in text
     assert "started with" not in text
-    found["training"]["stages"][1] |= {"times": 1, "with_start": True}
+    found["training"]["stages"][1] |= {"trainings": [once], "with_start": True}
     text = script("card").card(found, "default")
     assert "\nOf stage 2, the weights that it started with are part of the mean. The mean of their weights" in text
 
@@ -149,22 +170,24 @@ def test_the_card_says_of_how_many_trainings_the_weights_are_the_mean(script: Ca
 def test_the_card_says_in_what_networks_that_answer_together_differ(script: Callable[[str], ModuleType]) -> None:
     assert "answer together" not in script("card").card(results(), "accurate")
     found = results()
-    found["training"]["networks"] = [{"size": 192, "stage 1": {"options": {"epochs": 2}}}, {"backbone": "net2"}]
+    found["training"]["networks"] = [{"size": 192, "stage 1": {"training 1": {"epochs": 2}}}, {"backbone": "net2"}]
     text = script("card").card(found, "accurate")
-    assert "Those that answer together with it differ from it in:\n\n* size: 192; stage 1: options epochs 2\n" in text
+    assert (
+        "Those that answer together with it differ from it in:\n\n* size: 192; stage 1: training 1 epochs 2\n" in text
+    )
     assert "\n* backbone: net2\n" in text
 
 
 def test_a_recipe_is_told_by_what_it_changes(script: Callable[[str], ModuleType]) -> None:
     recipe, publish = script("recipe"), script("publish")
     options = TrainingOptions(epochs=5)
-    usual = recipe.Recipe(backbone="net", size=224, stages=(recipe.Stage(options), recipe.Stage(options, times=2)))
+    usual = recipe.Recipe(backbone="net", size=224, stages=(recipe.Stage((options,)), recipe.Stage((options, options))))
     assert publish._differences(publish._flat(usual), publish._flat(usual)) == {}
-    other = replace(usual, size=192, stages=(recipe.Stage(replace(options, epochs=4)), recipe.Stage(options)))
+    other = replace(usual, size=192, stages=(recipe.Stage((replace(options, epochs=4),)), recipe.Stage((options,))))
     assert publish._differences(publish._flat(other), publish._flat(usual)) == {
         "size": 192,
-        "stage 1": {"options": {"epochs": 4}},
-        "stage 2": {"times": 1},
+        "stage 1": {"training 1": {"epochs": 4}},
+        "stage 2": {"trainings": 1},
     }
 
 

@@ -25,6 +25,12 @@ RISKS = {
     "risk_at_1.0": "wrong among all",
     "area": "area under the risk-coverage curve",
 }
+STRIPPED_FOLD = {"accuracy": "accuracy", "rejected": 'status "rejected"'}
+STRIPPED_LGG = {
+    "tumour_seen": "a tumour is seen in slices that show one",
+    "tumour_free_called_so": "tumour-free slices are called tumour-free",
+    "rejected": 'status "rejected"',
+}
 WHERE = {
     "default": "The default weights, inside the package.",
     "accurate": "The accurate weights: a file of their own, larger and slower than the default.",
@@ -49,6 +55,7 @@ def card(results: Results, kind: Kind) -> str:
         "## What other hospitals say\n\n" + _lgg(results["external_lgg"]),
         "## When not to trust an answer\n\n" + _trust(results),
         "## Where tumours are\n\n" + _lesions(results["lesions"]),
+        "## Brains alone\n\n" + _stripped(results["stripped"]),
         "## Damaged slices\n\n" + _robustness(results["robustness"]),
         "## What it fails on\n\n" + _failures(results),
         "## What it must not be used for\n\n" + _misuse(results),
@@ -237,6 +244,32 @@ def _lesions(sections: Results) -> str:
     return "Of slices that have a mask, at a lesion probability of 0.5:\n\n" + figures(*lines)
 
 
+def _stripped(sections: Results) -> str:
+    if "left_out" in sections:
+        return f"Not measured: {sections['left_out']}."
+    asked = (("fold", "fold 0", STRIPPED_FOLD), ("external_lgg", "external_lgg", STRIPPED_LGG))
+    lines = []
+    for where, name, titles in asked:
+        section = sections[where]
+        if "left_out" in section:
+            return f"Not measured: {section['left_out']}."
+        lines += [
+            (
+                f"{name}: {title}",
+                section[key]["n"],
+                said(section[f"{key}_whole"]),
+                said(section[key]),
+                between(section[key]),
+            )
+            for key, title in titles.items()
+        ]
+    return (
+        "Much data for research is shared without skull, scalp and face. The same slices, whole and with nothing but "
+        "the\nbrain, where `mriclassify.strip` finds it (training may strip by the same means; other programs cut "
+        "otherwise):\n\n" + rows(("figure", "slices", "whole", "brain alone", "95 % interval"), *lines)
+    )
+
+
 def _robustness(section: Results) -> str:
     if "left_out" in section:
         return f"Not measured: {section['left_out']}."
@@ -384,24 +417,22 @@ def _misuse(results: Results) -> str:
 
 
 def _training(weights: Results, training: Results) -> str:
-    stages = [stage["options"] for stage in training["stages"]]
+    trainings = _trainings(training["stages"])
+    each = list(trainings.values())
     options = [
         (
             name.replace("_", " "),
-            _setting(stages[0][name]),
-            *(
-                _setting(after[name]) if after[name] != before[name] else "the same"
-                for before, after in pairwise(stages)
-            ),
+            _setting(each[0][name]),
+            *(_setting(after[name]) if after[name] != before[name] else "the same" for before, after in pairwise(each)),
         )
-        for name in stages[0]
+        for name in each[0]
     ]
     versions = ", ".join(f"{library} {version}" for library, version in weights["trained_with"].items())
     numbers = [(name.replace("_", " "), _setting(value)) for name, value in weights["thresholds"].items()]
     return "\n\n".join(
         [
             f"{training['start']} {weights['size']} px:",
-            rows(("option", *(f"stage {number}" for number, _ in enumerate(stages, 1))), *options),
+            rows(("option", *trainings), *options),
             *_soups(training["stages"]),
             *_networks(training["networks"]),
             f"{_consensus(weights['consensus'])}Temperature {weights['temperature']:.3f}. Both are fitted to the "
@@ -412,13 +443,21 @@ def _training(weights: Results, training: Results) -> str:
     )
 
 
+def _trainings(stages: Sequence[Results]) -> dict[str, Results]:
+    """Return the options of each training by its name: "stage 1", or "stage 2.1" where a stage has several."""
+    return {
+        f"stage {number}.{time}" if len(stage["trainings"]) > 1 else f"stage {number}": options
+        for number, stage in enumerate(stages, 1)
+        for time, options in enumerate(stage["trainings"], 1)
+    }
+
+
 def _soups(stages: Sequence[Results]) -> list[str]:
     """Return what is said of the stages that end with a mean of weights."""
     parts = []
     for number, stage in enumerate(stages, 1):
-        if stage["times"] > 1:
-            seeds = ", ".join(str(stage["options"]["seed"] + time) for time in range(stage["times"]))
-            parts.append(f"Stage {number} is done with the seeds {seeds}, each time from the same start.")
+        if len(stage["trainings"]) > 1:
+            parts.append(f"Stage {number} is {len(stage['trainings'])} trainings from the same start.")
         if stage["with_start"]:
             parts.append(f"Of stage {number}, the weights that it started with are part of the mean.")
     if not parts:

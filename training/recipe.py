@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from heads import head_records
@@ -16,17 +16,15 @@ from mriclassify._weights._checkpoint import save_bundle
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A part of a training, with options of its own.
+    """A part of a recipe: trainings from the same start, of whose weights the mean is taken.
 
     Args:
-        options: of the training.
-        times: how often it is done, from the same start with the next seed; the mean of their weights is taken.
-        with_start: whether the weights that it started with are part of that mean, as if it had been done once more:
-            what is learnt anew then costs less of what was known (Wortsman et al. 2022, arXiv 2109.01903).
+        trainings: the options of each.
+        with_start: whether the weights that they started with are part of that mean: what is learnt anew then costs
+            less of what was known (Wortsman et al. 2022, arXiv 2109.01903).
     """
 
-    options: TrainingOptions
-    times: int = 1
+    trainings: tuple[TrainingOptions, ...]
     with_start: bool = False
 
 
@@ -37,7 +35,8 @@ class Recipe:
     Args:
         backbone: a name in `list_backbones()`.
         size: of the images, pixels.
-        stages: of the training; each starts with the weights that the one before it ended with.
+        stages: each starts with the weights that the one before it ended with. Means of weights are calibrated to
+            slices as the first training changes them.
     """
 
     backbone: str
@@ -89,26 +88,26 @@ def trained(recipe: Recipe, options: argparse.Namespace, part: Dataset, validati
         if file.exists():
             continue
         models = [Classifier.from_pretrained(before).bundle] if before and stage.with_start else []
-        for time in range(stage.times):
+        for time, asked in enumerate(stage.trainings):
             clf = (
                 Classifier.from_pretrained(before)
                 if before
                 else Classifier(recipe.backbone, pretrained=pretrained, preprocessing=Preprocessing(size=recipe.size))
             )
-            asked = replace(stage.options, seed=stage.options.seed + time)
             clf.fit(part, validation=validation, options=asked, resume=folder / f"training-{time}")
             models.append(clf.bundle)
-        save_bundle(_mean(models, stage.options, part, validation), file, half=True)
+        save_bundle(_mean(models, recipe, stage, part, validation), file, half=True)
     if file is None:
         raise ValueError("a recipe needs a stage")
     return Classifier.from_pretrained(file).bundle
 
 
-def _mean(models: list[Bundle], options: TrainingOptions, part: Dataset, validation: Dataset) -> Bundle:
+def _mean(models: list[Bundle], recipe: Recipe, stage: Stage, part: Dataset, validation: Dataset) -> Bundle:
     if len(models) == 1:
         return models[0]
-    strips = options.synthesis is not None and options.synthesis.strip > 0
-    return souped(models, part, validation, augment=options.augmentation, seed=options.seed, strips=strips)
+    first = recipe.stages[0].trainings[0]
+    strips = any(asked.synthesis is not None and asked.synthesis.strip > 0 for asked in stage.trainings)
+    return souped(models, part, validation, augment=first.augmentation, seed=first.seed, strips=strips)
 
 
 def log_to_screen() -> None:

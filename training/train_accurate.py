@@ -28,18 +28,24 @@ def otherwise(options: TrainingOptions, **changes: float) -> TrainingOptions:
     return replace(options, augmentation=augmentation, keep="best", seed=0, **changes)
 
 
+COOLING = otherwise(train_default.COOLING, epochs=3, learning_rate=1.5e-4)
 COARSER = replace(
     train_default.RECIPE,
     size=192,
     stages=(
-        Stage(otherwise(train_default.OPTIONS, epochs=10)),
-        Stage(otherwise(train_default.COOLING, epochs=3, learning_rate=1.5e-4), times=2),
+        Stage((otherwise(train_default.OPTIONS, epochs=10),)),
+        Stage((COOLING, replace(COOLING, seed=1))),
+        Stage((train_default.BRAINS,), with_start=True),
     ),
 )
 LARGER = replace(
     train_default.RECIPE,
     backbone="timm/tf_efficientnet_lite2",
-    stages=(Stage(train_default.OPTIONS), Stage(train_default.COOLING), Stage(train_default.DIFFUSE, with_start=True)),
+    stages=(
+        Stage((train_default.OPTIONS,)),
+        Stage((train_default.COOLING,)),
+        Stage((train_default.DIFFUSE,), with_start=True),
+    ),
 )
 RECIPES = (COARSER, LARGER)
 """Of the networks that answer together with the default."""

@@ -2,6 +2,7 @@
 
 from argparse import Namespace
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -9,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from mriclassify import Bundle, Classifier, Dataset, TrainingOptions
+from mriclassify import Augmentation, Bundle, Classifier, Dataset, Synthesis, TrainingOptions
 from mriclassify._model._backbones import build_backbone
 
 OPTIONS = TrainingOptions(epochs=1, batch_size=8, precision="fp32", seed=3, warmup=0)
@@ -39,7 +40,9 @@ def test_stages_follow_one_another_and_a_finished_one_is_not_done_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recipe = recipes.Recipe(
-        backbone="small_cnn", size=32, stages=(recipes.Stage(OPTIONS), recipes.Stage(OPTIONS, times=2))
+        backbone="small_cnn",
+        size=32,
+        stages=(recipes.Stage((OPTIONS,)), recipes.Stage((OPTIONS, replace(OPTIONS, seed=4)))),
     )
     asked: list[tuple[int, str]] = []
     fit = Classifier.fit
@@ -73,7 +76,7 @@ def test_a_stage_may_have_its_start_in_its_mean(
 ) -> None:
     made: dict[bool, list[Bundle]] = {}
     for with_start in (False, True):
-        stages = (recipes.Stage(OPTIONS), recipes.Stage(OPTIONS, with_start=with_start))
+        stages = (recipes.Stage((OPTIONS,)), recipes.Stage((OPTIONS,), with_start=with_start))
         line = Namespace(data=tmp_path, weights=start, run=tmp_path / str(with_start))
         recipe = recipes.Recipe(backbone="small_cnn", size=32, stages=stages)
         last = recipes.trained(recipe, line, *parts)
@@ -94,3 +97,26 @@ def test_a_recipe_without_stages_makes_no_weights(
     line = Namespace(data=tmp_path, weights=None, run=tmp_path)
     with pytest.raises(ValueError, match="needs a stage"):
         recipes.trained(recipes.Recipe(backbone="small_cnn", size=32, stages=()), line, *parts)
+
+
+@pytest.mark.parametrize("strip", [0.0, 0.3])
+def test_a_mean_is_calibrated_as_the_first_training_changes_slices_and_knows_of_brains_alone(
+    recipes: ModuleType,
+    parts: tuple[Dataset, Dataset],
+    fitted: Classifier,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    strip: float,
+) -> None:
+    asked: list[dict[str, object]] = []
+
+    def souped(models: list[Bundle], *_: object, **given: object) -> Bundle:
+        asked.append(given)
+        return models[0]
+
+    monkeypatch.setattr(recipes, "souped", souped)
+    weaker = replace(OPTIONS, augmentation=Augmentation(gamma=0.1), seed=9)
+    stage = recipes.Stage((weaker, replace(weaker, synthesis=Synthesis(strip=strip))))
+    recipe = recipes.Recipe(backbone="small_cnn", size=32, stages=(recipes.Stage((OPTIONS,)), stage))
+    recipes._mean([fitted.bundle] * 2, recipe, stage, *parts)
+    assert asked == [{"augment": OPTIONS.augmentation, "seed": OPTIONS.seed, "strips": strip > 0}]

@@ -88,16 +88,22 @@ def test_brains_alone_are_familiar_where_training_strips(
         return (image * np.float32(0.2), lesion) if len(shown) % 2 else None
 
     monkeypatch.setattr(room, "strip", strip)
-    monkeypatch.setattr(room, "EVERY", 2)
+    monkeypatch.setattr(room, "EVERY_STRIPPED", 2)
     without = with_trust(bare, kept, held, augment=None, seed=0).familiarity
     assert not shown
-    with_them = with_trust(bare, kept, held, augment=None, seed=0, strips=True).familiarity
-    assert len(shown) == len(kept) // 2
+    found = with_trust(bare, kept, held, augment=None, seed=0, strips=True)
+    assert len(shown) == len(kept) // 2 + len(held)
+    with_them = found.familiarity
     assert without is not None
     assert with_them is not None
     paths = [record.path for record in held]
     dark = outputs_of(bare, paths, change=lambda images: images * 0.2).features
     assert with_them.distance(dark).mean() < 0.5 * without.distance(dark).mean()
+    # The limit lets stripped slices pass that nothing was trained on.
+    del shown[:]
+    bare_held = outputs_of(bare, paths, change=room._stripped).features
+    assert len(shown) == len(held)
+    assert (with_them.distance(bare_held) <= found.thresholds.unfamiliar_above).mean() > 0.95
 
 
 def test_chance_is_the_seeds_alone(bare: Bundle, kept: Dataset, held: Dataset) -> None:

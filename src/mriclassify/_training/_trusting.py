@@ -62,12 +62,18 @@ def with_trust(
     familiarity = _familiarity(bundle, kept, augment=augment, seed=seed, strips=strips)
     if familiarity is None:
         return changed
-    limit = familiar_below(familiarity.distance(unseen.features.numpy()))
+    held_out = [unseen.features]
+    if strips:
+        held_out.append(outputs_of(bundle, _paths(held), change=_stripped).features)
+    limit = familiar_below(familiarity.distance(torch.cat(held_out).numpy()))
     return changed.with_changes(familiarity=familiarity, thresholds=replace(changed.thresholds, unfamiliar_above=limit))
 
 
 EVERY = 10
-"""One slice in so many is also shown augmented to the statistics of familiar slices, and another one stripped."""
+"""One slice in so many is also shown augmented to the statistics of familiar slices."""
+
+EVERY_STRIPPED = 4
+"""One in so many is shown stripped: they are another kind of slices, of which a few would remain outliers."""
 
 COVERAGE = 0.95
 """Prediction sets count patients instead of slices where there are enough of them for this coverage."""
@@ -86,7 +92,7 @@ def _familiarity(
     if augment is not None:
         features.append(outputs_of(bundle, _paths(kept)[::EVERY], change=changing(augment, seed)).features)
     if strips:
-        features.append(outputs_of(bundle, _paths(kept)[EVERY // 2 :: EVERY], change=_stripped).features)
+        features.append(outputs_of(bundle, _paths(kept)[1::EVERY_STRIPPED], change=_stripped).features)
     try:
         return Familiarity.fit(torch.cat(features).numpy())
     except DatasetError as error:

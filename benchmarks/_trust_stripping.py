@@ -1,0 +1,100 @@
+"""Stripping: what becomes of the answers when nothing but the brain is left, as in many data sets for research."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from _trust_figures import Flags, mean
+from _trust_sections import Section, left_out
+from _trust_slices import BATCH, FREE, Asked, with_outlines
+from numpy.typing import NDArray
+
+from mriclassify import Classifier, Record, strip
+from mriclassify._data._stripping import StripParameters
+from mriclassify._training._batches import Slices
+
+SIZE = 256
+"""Pixels a side of what the classifier is given: no less than published weights see."""
+
+AS_FOUND = StripParameters(spread=0.0)
+
+
+def stripped(clf: Classifier, fold: Asked, lgg: Asked, data: Path) -> Section:
+    """Return, for fold and other hospitals, what is said of whole slices and of the same slices stripped.
+
+    Only slices in which `mriclassify.strip` finds the brain can take part, and of those with a tumour only such as have
+    a mask, most of which must be left. Training may strip by the same means: other programs cut otherwise.
+    """
+    return {"fold": _of_fold(clf, fold, data), "external_lgg": _of_lgg(clf, lgg)}
+
+
+def _of_fold(clf: Classifier, fold: Asked, data: Path) -> Section:
+    with tempfile.TemporaryDirectory() as folder:
+        masks = {record.path: record.mask for record in with_outlines(fold.records, data, Path(folder))}
+        outlined = [replace(record, mask=masks.get(record.path)) for record in fold.records]
+        whole, bare = _both(clf, replace(fold, records=outlined))
+    if not whole.records:
+        return left_out("the brain can be told in none of the slices")
+    return _common(whole, bare) | {
+        "accuracy": mean(bare.correct, bare.groups),
+        "accuracy_whole": mean(whole.correct, whole.groups),
+    }
+
+
+def _of_lgg(clf: Classifier, lgg: Asked) -> Section:
+    if not lgg.records:
+        return left_out("external_lgg is not there")
+    whole, bare = _both(clf, lgg)
+    if not whole.records:
+        return left_out("the brain can be told in none of the slices")
+
+    def shares(asked: Asked, suffix: str) -> Section:
+        return {
+            f"tumour_seen{suffix}": _share(asked.seen, asked.tumour, asked),
+            f"tumour_free_called_so{suffix}": _share(~asked.seen, ~asked.tumour, asked),
+        }
+
+    return _common(whole, bare) | shares(bare, "") | shares(whole, "_whole")
+
+
+def _common(whole: Asked, bare: Asked) -> Section:
+    return {
+        "slices": len(bare.records),
+        "rejected": mean(bare.has("rejected"), bare.groups),
+        "rejected_whole": mean(whole.has("rejected"), whole.groups),
+    }
+
+
+def _share(flags: Flags, among: Flags, asked: Asked) -> Section:
+    return mean(flags[among], asked.of_group(among))
+
+
+def _both(clf: Classifier, asked: Asked) -> tuple[Asked, Asked]:
+    """Return the answers about the slices that can be stripped, and those about the same slices stripped."""
+    found = [(index, image) for index, image in enumerate(_stripped(clf, asked.records)) if image is not None]
+    chosen = [index for index, _ in found]
+    records = [asked.records[index] for index in chosen]
+    answers = list(clf.predict_many([image for _, image in found], batch_size=BATCH))
+    return (
+        replace(asked, records=records, answers=[asked.answers[index] for index in chosen]),
+        replace(asked, records=records, answers=answers),
+    )
+
+
+def _stripped(clf: Classifier, records: Sequence[Record]) -> list[NDArray[np.float32] | None]:
+    """Return each slice with the brain alone; None where that can't be done, or would not be known to be right."""
+    slices = Slices(
+        paths=[record.path for record in records],
+        targets=np.array([clf.classes.index(record.label) for record in records]),
+        preprocessing=replace(clf.bundle.preprocessing, size=SIZE),
+        masks=[record.mask for record in records],
+        healthy=clf.classes.index(FREE),
+    )
+    made = []
+    for index in range(len(slices)):
+        sample = slices.sample(index)
+        one = None if sample.lesion is None else strip(sample.image, sample.lesion > 0.5, AS_FOUND)
+        made.append(None if one is None else one[0])
+    return made
