@@ -1,12 +1,12 @@
 """Stripping: what becomes of the answers when nothing but the brain is left, as in many data sets for research."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from _trust_figures import Flags, mean
+from _trust_figures import mean
 from _trust_sections import Section, left_out
 from _trust_slices import BATCH, FREE, Asked, with_outlines
 from numpy.typing import NDArray
@@ -34,41 +34,33 @@ def _of_fold(clf: Classifier, fold: Asked, data: Path) -> Section:
     with tempfile.TemporaryDirectory() as folder:
         masks = {record.path: record.mask for record in with_outlines(fold.records, data, Path(folder))}
         outlined = [replace(record, mask=masks.get(record.path)) for record in fold.records]
-        whole, bare = _both(clf, replace(fold, records=outlined))
-    if not whole.records:
-        return left_out("the brain can be told in none of the slices")
-    return _common(whole, bare) | {
-        "accuracy": mean(bare.correct, bare.groups),
-        "accuracy_whole": mean(whole.correct, whole.groups),
-    }
+        return _compared(clf, replace(fold, records=outlined), _right)
 
 
 def _of_lgg(clf: Classifier, lgg: Asked) -> Section:
-    if not lgg.records:
-        return left_out("external_lgg is not there")
-    whole, bare = _both(clf, lgg)
-    if not whole.records:
-        return left_out("the brain can be told in none of the slices")
-
-    def shares(asked: Asked, suffix: str) -> Section:
-        return {
-            f"tumour_seen{suffix}": _share(asked.seen, asked.tumour, asked),
-            f"tumour_free_called_so{suffix}": _share(~asked.seen, ~asked.tumour, asked),
-        }
-
-    return _common(whole, bare) | shares(bare, "") | shares(whole, "_whole")
+    return _compared(clf, lgg, _told) if lgg.records else left_out("external_lgg is not there")
 
 
-def _common(whole: Asked, bare: Asked) -> Section:
+def _right(asked: Asked) -> Section:
+    return {"accuracy": mean(asked.correct, asked.groups)}
+
+
+def _told(asked: Asked) -> Section:
     return {
-        "slices": len(bare.records),
-        "rejected": mean(bare.has("rejected"), bare.groups),
-        "rejected_whole": mean(whole.has("rejected"), whole.groups),
+        "tumour_seen": mean(asked.seen[asked.tumour], asked.of_group(asked.tumour)),
+        "tumour_free_called_so": mean(~asked.seen[~asked.tumour], asked.of_group(~asked.tumour)),
     }
 
 
-def _share(flags: Flags, among: Flags, asked: Asked) -> Section:
-    return mean(flags[among], asked.of_group(among))
+def _compared(clf: Classifier, asked: Asked, figures: Callable[[Asked], Section]) -> Section:
+    """Return the figures, and the share that is rejected, of stripped slices, and as "..._whole" of the same whole."""
+    whole, bare = _both(clf, asked)
+    if not whole.records:
+        return left_out("the brain can be told in none of the slices")
+    of_bare, of_whole = (
+        {"rejected": mean(those.has("rejected"), those.groups)} | figures(those) for those in (bare, whole)
+    )
+    return {"slices": len(bare.records)} | of_bare | {f"{name}_whole": figure for name, figure in of_whole.items()}
 
 
 def _both(clf: Classifier, asked: Asked) -> tuple[Asked, Asked]:

@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,10 +52,8 @@ def _light(driver: Any, browser: Any, place: Path, folder: Path) -> None:
     browser.wait_for("notes.jpg is not an image")
     _shoot(browser, folder / "app-not-read.png", height=420)
     names = ("colin27_ventricles.jpg", "mni152_ventricles.dcm", "colin27_slab.nii.gz")
-    # Noise, which is rejected whatever the weights: what they find unfamiliar changes with them.
-    noise = place / "noise.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (128, 128), np.uint8)).save(noise)
-    browser.choose([*(scans / name for name in names), noise, driver.write_text_named_jpg(place)])
+    written = [driver.write_noise(place), driver.write_text_named_jpg(place)]
+    browser.choose([*(scans / name for name in names), *written])
     page.locator("#rows label").first.wait_for(timeout=driver.PATIENCE)
     _shoot(browser, folder / "app-several.png")
     page.locator("#rows label").nth(len(names)).click()

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
+from PIL import Image
 from playwright.sync_api import Page, Request, Route, TimeoutError, sync_playwright
 from pydicom import dcmread
 
@@ -183,6 +184,13 @@ def write_text_named_jpg(folder: Path) -> Path:
     """Write a text file that claims to be a picture."""
     path = folder / "notes.jpg"
     path.write_text("These are notes, and not a picture.\n")
+    return path
+
+
+def write_noise(folder: Path) -> Path:
+    """Write a picture of noise, which is rejected whatever the weights."""
+    path = folder / "noise.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (128, 128), np.uint8)).save(path)
     return path
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -150,9 +149,8 @@ def test_200_mb_are_refused_before_they_are_sent(browser: Any, tmp_path: Path) -
 
 
 def test_of_several_answers_one_is_chosen(browser: Any, tmp_path: Path) -> None:
-    noise = tmp_path / "noise.png"
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (128, 128), np.uint8)).save(noise)
-    browser.choose([driver.SCANS / JPEG, driver.SCANS / DICOM, noise, driver.write_text_named_jpg(tmp_path)])
+    written = [driver.write_noise(tmp_path), driver.write_text_named_jpg(tmp_path)]
+    browser.choose([driver.SCANS / JPEG, driver.SCANS / DICOM, *written])
     rows = browser.page.locator("#rows label")
     rows.first.wait_for(timeout=driver.PATIENCE)
     # A single DICOM file is no series, and keeps its place.

@@ -13,6 +13,7 @@ brain may stay (scalp beside a thin skull, eyes), and bright veins or a rim of t
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from mriclassify._data._blending import AIR, Mask, Plane, check_pair
 from mriclassify._data._preprocessing import Preprocessing
@@ -176,7 +177,5 @@ def _disk(radius: int) -> Mask:
 
 
 def _resized(plane: Plane, side: int) -> Plane:
-    from PIL import Image
-
     kind = Image.Resampling.BOX if side < len(plane) else Image.Resampling.BILINEAR
     return np.asarray(Image.fromarray(plane.astype(np.float32)).resize((side, side), kind))
