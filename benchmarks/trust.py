@@ -37,6 +37,7 @@ from _trust_sections import (
     thresholds,
     worst_gap,
 )
+from _trust_sequences import sequences
 from _trust_slices import Asked, fold_records, lgg_records
 from _trust_stripping import stripped
 from _trust_targets import Kind, outcomes
@@ -51,7 +52,7 @@ SLICES, QUICK_SLICES, SPEED_SLICES = 200, 40, 64
 VERSIONS = ("mriclassify", "python", "torch", "torchvision", "numpy", "pillow", "scikit-learn")
 SECTIONS = (
     *("fold", "external_lgg", "not_brain_mri", "calibration", "prediction_sets", "risk_coverage", "lesions"),
-    *("source_probe", "stripped", "robustness", "speed"),
+    *("source_probe", "stripped", "sequences", "robustness", "speed"),
 )
 
 
@@ -123,6 +124,7 @@ def measure(
         "lesions": (no_fold, lambda: _lesions(clf, inside, outside, data)),
         "source_probe": (no_fold or no_lgg, lambda: source_probe(clf, inside, outside)),
         "stripped": (no_fold, lambda: stripped(clf, inside, outside, data)),
+        "sequences": (None, lambda: sequences(clf, data)),
         "robustness": (no_fold, of_robustness),
         "speed": (no_fold or ("--quick" if quick else None), lambda: speed(clf, paths[:SPEED_SLICES])),
     }

@@ -122,6 +122,21 @@ def results() -> dict[str, Any]:
                 )
             },
         },
+        "sequences": {
+            "pictures": 60,
+            "ct_rejected": figure(0.5, 2),
+            "by_sequence": {
+                name: {"patients": 12}
+                | {
+                    key: figure(value, 12)
+                    for key, value in (
+                        *(("tumour_seen", seen), ("sure_and_wrong", 0.1)),
+                        *(("pituitary_called_so", 0.8), ("rejected", 0.05)),
+                    )
+                }
+                for name, seen in (("T1", 0.91), ("T2 and FLAIR", 0.52))
+            },
+        },
         "source_probe": {"balanced_accuracy": figure(0.8)},
         "robustness": {
             "slices": 200,
@@ -149,6 +164,8 @@ def test_the_card_has_the_figures_and_names_the_command(script: Callable[[str], 
     assert "| augmentation | gamma 0.4 | the same |" in text
     assert "| fold 0: accuracy | 50 | 0.950 | 0.930 | 0.920 to 0.940 |" in text
     assert "| external_lgg: a tumour is seen in slices that show one | 30 | 0.830 | 0.770 | 0.760 to 0.780 |" in text
+    assert "| figure | T1: 12 patients | T2 and FLAIR: 12 patients |" in text
+    assert "| a tumour is seen | 0.910 (0.900 to 0.920) | 0.520 (0.510 to 0.530) |" in text
     assert "not a medical device" in text
 
 
@@ -214,6 +231,7 @@ def test_what_it_fails_on_follows_the_figures(script: Callable[[str], ModuleType
     assert "costs most at strength 3: spike, 0.200" in text
     assert "it sees a tumour in 30 % (15 of 50) tumour-free slices" in text
     assert 'of the kind "Hand" 50 % (20 of 40)' in text
+    assert "on T2 and FLAIR it sees no tumour in 48 % (6 of 12) patients from the web" in text
     assert "no list of doubted ones" in text
     assert "| spike \\* | 0.750 |" in text
     assert "| blur | 0.940 |" in text

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mriclassify._data._healing import draw_sham, heal, sham
     from mriclassify._data._infiltrating import draw_infiltration, infiltrate
     from mriclassify._data._preprocessing import Preprocessing
+    from mriclassify._data._recasting import draw_recast, recast
     from mriclassify._data._record import Record
     from mriclassify._data._stripping import draw_strip, strip
     from mriclassify._data._synthesis import Synthesis
@@ -132,6 +133,7 @@ _HOMES = {
     "draw_fade": "mriclassify._data._fading",
     "draw_graft": "mriclassify._data._grafting",
     "draw_infiltration": "mriclassify._data._infiltrating",
+    "draw_recast": "mriclassify._data._recasting",
     "draw_sham": "mriclassify._data._healing",
     "draw_strip": "mriclassify._data._stripping",
     "fade": "mriclassify._data._fading",
@@ -141,6 +143,7 @@ _HOMES = {
     "list_backbones": "mriclassify._model._backbones",
     "list_datasets": "mriclassify._catalogue",
     "list_weights": "mriclassify._weights._registry",
+    "recast": "mriclassify._data._recasting",
     "sham": "mriclassify._data._healing",
     "strip": "mriclassify._data._stripping",
 }
@@ -204,6 +207,7 @@ __all__ = [
     "draw_fade",
     "draw_graft",
     "draw_infiltration",
+    "draw_recast",
     "draw_sham",
     "draw_strip",
     "fade",
@@ -213,6 +217,7 @@ __all__ = [
     "list_backbones",
     "list_datasets",
     "list_weights",
+    "recast",
     "sham",
     "strip",
 ]

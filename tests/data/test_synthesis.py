@@ -1,4 +1,4 @@
-"""Synthesis: slices are healed, cropped, grafted, faded, drawn in and stripped as often as asked; the target holds."""
+"""Synthesis: slices are healed, cropped, grafted, faded, drawn in, recast and stripped as often as asked."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +15,7 @@ from mriclassify._data._synthesis import Sample, Synthesis
 SIZE = 64
 LABELS = ("glioma", "meningioma", "notumor", "pituitary")
 HEALTHY = LABELS.index("notumor")
-SHARES = ("heal", "miss", "graft", "fade", "crop", "sham", "infiltrate", "strip")
+SHARES = ("heal", "miss", "graft", "fade", "crop", "sham", "infiltrate", "recast", "strip")
 
 
 def only(**shares: float) -> Synthesis:
@@ -276,6 +276,26 @@ def test_spared_sources_get_no_lesion() -> None:
     assert any(made(spared, sample, seed=seed, source="head") is not sample for seed in range(6))
 
 
+def test_slices_are_recast_with_their_lesion_and_unknown_lesions_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[NDArray[np.bool_]] = []
+
+    def recast(image: Any, lesion: Any, parameters: Any) -> Any:
+        seen.append(lesion)
+        return image * 0.5
+
+    monkeypatch.setattr(_synthesis, "recast", recast)
+    sample = tumour(target=1)
+    result = made(only(recast=1), sample)
+    np.testing.assert_array_equal(result.image, sample.image * np.float32(0.5))
+    assert result.target == 1 and result.lesion is sample.lesion and seen[-1].sum() == disc().sum()
+    free = made(only(recast=1), healthy())
+    assert free.target == HEALTHY and not seen[-1].any()
+    whole = tumour()._replace(lesion=None)
+    assert made(only(recast=1), whole) is whole
+    monkeypatch.setattr(_synthesis, "recast", lambda *_: None)
+    assert made(only(recast=1), sample) is sample
+
+
 def test_what_was_changed_is_stripped_too_and_unknown_lesions_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[NDArray[np.float32]] = []
 
@@ -322,7 +342,7 @@ def test_the_generator_alone_decides(sample: Sample) -> None:
     assert len({result.image.tobytes() for result in first}) > 2
 
 
-HEALED, CROPPED, FADED, SHAMMED, DRAWN, STRIPPED = 10, 20, 40, 80, 160, 320
+HEALED, CROPPED, FADED, SHAMMED, DRAWN, RECAST, STRIPPED = 10, 20, 40, 80, 160, 320, 640
 
 
 @pytest.fixture
@@ -338,6 +358,7 @@ def marked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_synthesis, "graft", lambda host, donor, lesion, parameters: (host, lesion))
     monkeypatch.setattr(_synthesis, "sham", lambda image, parameters, *, avoid: image + SHAMMED)
     monkeypatch.setattr(_synthesis, "infiltrate", lambda image, parameters: (image + DRAWN, image > -1))
+    monkeypatch.setattr(_synthesis, "recast", lambda image, lesion, parameters: image + RECAST)
     monkeypatch.setattr(_synthesis, "strip", lambda image, lesion, parameters: (image + STRIPPED, lesion))
     monkeypatch.setattr(_synthesis, "resemblance", lambda *_, **__: 0.5)
 
@@ -428,6 +449,21 @@ def marks(synthesis: Synthesis, sample: Sample) -> dict[tuple[int, str], float]:
                 (STRIPPED, "meningioma"): 0.5 * 0.4,
             },
             id="stripped",
+        ),
+        pytest.param(
+            Synthesis(heal=0.5, miss=0, graft=0, fade=0, crop=0, sham=0, recast=0.4, strip=0.25),
+            tumour(target=1),
+            {
+                (HEALED, "notumor"): 0.5 * 0.6 * 0.75,
+                (HEALED + RECAST, "notumor"): 0.5 * 0.4 * 0.75,
+                (HEALED + STRIPPED, "notumor"): 0.5 * 0.6 * 0.25,
+                (HEALED + RECAST + STRIPPED, "notumor"): 0.5 * 0.4 * 0.25,
+                (0, "meningioma"): 0.5 * 0.6 * 0.75,
+                (RECAST, "meningioma"): 0.5 * 0.4 * 0.75,
+                (STRIPPED, "meningioma"): 0.5 * 0.6 * 0.25,
+                (RECAST + STRIPPED, "meningioma"): 0.5 * 0.4 * 0.25,
+            },
+            id="recast",
         ),
     ],
 )

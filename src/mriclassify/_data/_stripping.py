@@ -105,15 +105,11 @@ def brain_of(image: Plane, lesion: Mask | None = None) -> Mask | None:
         image: (size, size), preprocessed (0..1.5).
         lesion: (size, size), what belongs to the brain however bright it is.
     """
-    from scipy import ndimage
-
     small = _resized(image, GRID)
     known = _resized((np.zeros_like(image) if lesion is None else lesion).astype(np.float32), GRID) > 0.5
-    head = _largest(ndimage.binary_fill_holes(ndimage.binary_opening(small > AIR, _disk(1))))
-    if head is None:
+    head, depth = _head(small)
+    if not head.any():
         return None
-    # Padded: a head that is cut off by the frame ends there.
-    depth = ndimage.distance_transform_edt(np.pad(head, 1))[1:-1, 1:-1]
     middle = float(np.median(small[depth > 0.5 * depth.max()]))
     best, most = None, FILLED
     for darkest in DARKEST:
@@ -127,6 +123,23 @@ def brain_of(image: Plane, lesion: Mask | None = None) -> Mask | None:
         if most >= ENOUGH:
             break
     return None if best is None else _resized(best.astype(np.float32), len(image)) > 0.5
+
+
+def depth_of(image: Plane) -> Plane:
+    """Return how deep in the head each pixel of (size, size) lies, as a part of the side; 0 outside of it."""
+    depth = _head(_resized(image, GRID))[1]
+    return _resized(depth, len(image)) / np.float32(GRID)
+
+
+def _head(small: Plane) -> tuple[Mask, Plane]:
+    """Return the head with what it encloses, and how many pixels deep in it each pixel lies."""
+    from scipy import ndimage
+
+    head = _largest(ndimage.binary_fill_holes(ndimage.binary_opening(small > AIR, _disk(1))))
+    if head is None:
+        return np.zeros(small.shape, bool), np.zeros(small.shape, np.float32)
+    # Padded: a head that is cut off by the frame ends there.
+    return head, ndimage.distance_transform_edt(np.pad(head, 1))[1:-1, 1:-1].astype(np.float32)
 
 
 def _smoothed(tissue: Mask, width: int) -> Mask | None:

@@ -4,8 +4,8 @@ In the public sets tumours come from some scanners and tumour-free slices from o
 need not look at the tumour. Slices whose lesion was healed, or that were cropped so that it is left out, are
 tumour-free slices of the tumours' scanners; slices with a grafted lesion are tumours on the others. Shams, and crops
 with the lesion in them, do to both what is done to these, and change nothing that counts. Faded lesions are tumours
-that took up less contrast agent than those of the public sets, and drawn ones took up none. Stripped slices show the
-brain alone.
+that took up less contrast agent than those of the public sets, and drawn ones took up none. Recast slices look as if
+they were of another sequence, and stripped ones show the brain alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,6 +20,7 @@ from mriclassify._data._fading import draw_fade, fade
 from mriclassify._data._grafting import draw_graft, graft, resemblance
 from mriclassify._data._healing import draw_sham, heal, sham
 from mriclassify._data._infiltrating import draw_infiltration, infiltrate
+from mriclassify._data._recasting import draw_recast, recast
 from mriclassify._data._stripping import draw_strip, strip
 from mriclassify._errors import OptionError
 
@@ -51,6 +52,7 @@ class Synthesis:
         sham: share of all other slices in which a healthy spot is replaced by healthy tissue.
         infiltrate: share of the tumour-free slices, also of those that have only become so here, in which a diffuse
             lesion is drawn; they belong to `infiltrating_class` then.
+        recast: share of all slices with or without a lesion, changed or not, that are shown as another sequence might.
         strip: share of all slices with or without a lesion, changed or not, of which only the brain is left, where it
             can be told; the others stay as they are.
         faded_classes: whose lesions may be faded: those that also occur without taking up contrast agent.
@@ -69,13 +71,14 @@ class Synthesis:
     crop: float = 0.2
     sham: float = 0.1
     infiltrate: float = 0.0
+    recast: float = 0.0
     strip: float = 0.0
     faded_classes: tuple[str, ...] = ("glioma",)
     infiltrating_class: str = "glioma"
     spared_sources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("heal", "miss", "graft", "fade", "crop", "sham", "infiltrate", "strip"):
+        for name in ("heal", "miss", "graft", "fade", "crop", "sham", "infiltrate", "recast", "strip"):
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise OptionError(f"synthesis {name} must lie in 0..1, not {value!r}")
@@ -106,7 +109,9 @@ class Synthesis:
         """
         spared = source in self.spared_sources
         made = self._changed(sample, rng, classes=classes, spared=spared, healthy=healthy, donors=donors, donor=donor)
-        # Last, since what was changed is stripped as well; and not unless it is asked for, as above.
+        # Last, since what was changed is recast and stripped as well; and not unless it is asked for, as above.
+        if self.recast > 0 and rng.random() < self.recast:
+            made = _recast(made, rng) or made
         strips = self.strip > 0 and rng.random() < self.strip and not spared
         return (_stripped(made, rng) if strips else None) or made
 
@@ -198,6 +203,13 @@ def _cropped(sample: Sample, rng: np.random.Generator, *, healthy: int | None = 
         return None
     image, lesion = made
     return Sample(image, sample.target if healthy is None else healthy, lesion.astype(np.float32))
+
+
+def _recast(sample: Sample, rng: np.random.Generator) -> Sample | None:
+    if sample.lesion is None:
+        return None
+    made = recast(sample.image, sample.lesion > 0.5, draw_recast(rng))
+    return None if made is None else sample._replace(image=made)
 
 
 def _stripped(sample: Sample, rng: np.random.Generator) -> Sample | None:
