@@ -92,6 +92,8 @@ def mean_of_groups(values: NDArray[Any], groups: Sequence[str]) -> Figure:
     if not len(units):
         return missing("there are no such slices")
     means = np.bincount(units, values.astype(np.float64)) / np.bincount(units)
+    if values.dtype == np.bool_ and np.isin(means, (0, 1)).all():
+        means = means.astype(np.bool_)
     return mean(means, [str(unit) for unit in range(len(means))])
 
 

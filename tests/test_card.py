@@ -63,8 +63,8 @@ def results() -> dict[str, Any]:
             "licence": "MIT",
             "looked": "Nobody looked.",
             "stages": [
-                {"trainings": [{"epochs": 3, "augmentation": {"gamma": 0.4}}], "with_start": False},
-                {"trainings": [{"epochs": 1, "augmentation": {"gamma": 0.4}}], "with_start": False},
+                {"trainings": [{"epochs": 3, "augmentation": {"gamma": 0.4}}], "also": []},
+                {"trainings": [{"epochs": 1, "augmentation": {"gamma": 0.4}}], "also": []},
             ],
             "networks": [],
             "data": "Slices.",
@@ -179,9 +179,9 @@ def test_the_card_says_of_how_many_trainings_the_weights_are_the_mean(script: Ca
     assert "| option | stage 1 | stage 2.1 | stage 2.2 |" in text
     assert "| epochs | 3 | 1 | 2 |" in text
     assert "started with" not in text
-    found["training"]["stages"][1] |= {"trainings": [once], "with_start": True}
+    found["training"]["stages"][1] |= {"trainings": [once], "also": [1]}
     text = script("card").card(found, "default")
-    assert "\nOf stage 2, the weights that it started with are part of the mean. The mean of their weights" in text
+    assert "\nOf stage 2, the weights of stage 1 are part of the mean. The mean of their weights" in text
 
 
 def test_the_card_says_in_what_networks_that_answer_together_differ(script: Callable[[str], ModuleType]) -> None:

@@ -61,6 +61,9 @@ def test_each_group_counts_once_in_the_mean_of_groups(figures: ModuleType) -> No
     values, groups = np.array([1, 1, 1, 0]), ["a", "a", "a", "b"]
     assert figures.mean(values, groups)["value"] == 0.75
     assert figures.mean_of_groups(values, groups)["value"] == 0.5
+    # Nobody of two: the exact interval, as for slices.
+    none = figures.mean_of_groups(np.zeros(4, bool), groups)
+    assert none == figures.mean(np.zeros(2, bool), ["a", "b"]) and 0.8 < none["high"] < 0.9
 
 
 def test_bins_hold_all_slices_and_what_they_say(figures: ModuleType) -> None:

@@ -289,8 +289,8 @@ def _sequences(section: Results) -> str:
     return (
         f"{section['pictures']} pictures with a tumour from the web, of many hospitals: what is in sartaj's test "
         "folders and in no other set\n(`benchmarks/sequences.csv`; sequences and tumours were told by eye). Each "
-        f"patient counts once. CT among them, rejected: {said(section['ct_rejected'])} of "
-        f"{section['ct_rejected']['n']} patients.\n\n" + rows(header, *lines)
+        f"patient counts once. CT slices among them are rejected in {of(section['ct_rejected'])} patients.\n\n"
+        + rows(header, *lines)
     )
 
 
@@ -492,8 +492,9 @@ def _soups(stages: Sequence[Results]) -> list[str]:
     for number, stage in enumerate(stages, 1):
         if len(stage["trainings"]) > 1:
             parts.append(f"Stage {number} is {len(stage['trainings'])} trainings from the same start.")
-        if stage["with_start"]:
-            parts.append(f"Of stage {number}, the weights that it started with are part of the mean.")
+        if stage["also"]:
+            earlier = " and ".join(map(str, stage["also"]))
+            parts.append(f"Of stage {number}, the weights of stage {earlier} are part of the mean.")
     if not parts:
         return []
     mean = "The mean of their weights (a model soup, Wortsman et al. 2022) is what the next stage starts with, and the"

@@ -74,8 +74,9 @@ fewer of them does worse on validation; that it does on fold 0 too was known. Th
 decided on all three sets: the tumours that were missed on `external_lgg` took up no contrast agent. Brains alone were
 added when those of fold 0 and of `external_lgg`, stripped, were found to be rejected or misjudged more often, and
 stripped validation slices are let pass as well since; of means of trainings with and without them, the one was taken
-that is best on the validation part, whole and stripped, when the figures of another one had been seen. On sets that
-nobody has looked at, figures may be lower."""
+that is best on the validation part, whole and stripped, when the figures of another one had been seen. The pictures
+from the web ("other sequences") were found after these weights, and decided nothing. On sets that nobody has looked at,
+figures may be lower."""
 """What a card owes its readers about the sets that it reports on."""
 
 KEPT = {
@@ -151,7 +152,7 @@ def training(kind: Kind, data: Path, *, machine: str) -> dict[str, Any]:
         "start": f"ImageNet weights of {recipe.backbone}, AdamW, warm-up and cosine,",
         "licence": f"ImageNet start: {', '.join(starts)}",
         "stages": [
-            {"trainings": [_settings(asked) for asked in stage.trainings], "with_start": stage.with_start}
+            {"trainings": [_settings(asked) for asked in stage.trainings], "also": list(stage.also)}
             for stage in recipe.stages
         ],
         "networks": [_differences(_flat(other), _flat(recipe)) for other in others],
@@ -171,7 +172,7 @@ def _settings(options: TrainingOptions) -> dict[str, Any]:
 def _flat(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe as names and values, its stages numbered, and their trainings."""
     stages = {
-        f"stage {number}": {"trainings": len(stage.trainings), "with_start": stage.with_start}
+        f"stage {number}": {"trainings": len(stage.trainings), "also": list(stage.also)}
         | {f"training {time}": asdict(asked) for time, asked in enumerate(stage.trainings, 1)}
         for number, stage in enumerate(recipe.stages, 1)
     }

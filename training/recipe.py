@@ -20,12 +20,12 @@ class Stage:
 
     Args:
         trainings: the options of each.
-        with_start: whether the weights that they started with are part of that mean: what is learnt anew then costs
-            less of what was known (Wortsman et al. 2022, arXiv 2109.01903).
+        also: numbers of earlier stages, the first being 1, whose weights are part of that mean: what is learnt anew
+            then costs less of what was known (Wortsman et al. 2022, arXiv 2109.01903).
     """
 
     trainings: tuple[TrainingOptions, ...]
-    with_start: bool = False
+    also: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,7 +87,8 @@ def trained(recipe: Recipe, options: argparse.Namespace, part: Dataset, validati
         before, file = file, folder / "model.safetensors"
         if file.exists():
             continue
-        models = [Classifier.from_pretrained(before).bundle] if before and stage.with_start else []
+        earlier = [options.run / f"stage-{also}" / "model.safetensors" for also in stage.also]
+        models = [Classifier.from_pretrained(weights).bundle for weights in earlier]
         for time, asked in enumerate(stage.trainings):
             clf = (
                 Classifier.from_pretrained(before)

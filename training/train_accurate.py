@@ -35,7 +35,7 @@ COARSER = replace(
     stages=(
         Stage((otherwise(train_default.OPTIONS, epochs=10),)),
         Stage((COOLING, replace(COOLING, seed=1))),
-        Stage((train_default.BRAINS,), with_start=True),
+        Stage((train_default.BRAINS,), also=(2,)),
     ),
 )
 LARGER = replace(
@@ -44,7 +44,7 @@ LARGER = replace(
     stages=(
         Stage((train_default.OPTIONS,)),
         Stage((train_default.COOLING,)),
-        Stage((train_default.DIFFUSE,), with_start=True),
+        Stage((train_default.DIFFUSE,), also=(2,)),
     ),
 )
 RECIPES = (COARSER, LARGER)

@@ -60,7 +60,7 @@ RECIPE = Recipe(
     stages=(
         Stage((OPTIONS,)),
         Stage((COOLING, replace(COOLING, seed=2))),
-        Stage((DIFFUSE, BRAINS), with_start=True),
+        Stage((DIFFUSE, BRAINS), also=(2,)),
     ),
 )
 

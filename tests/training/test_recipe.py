@@ -71,20 +71,21 @@ def test_stages_follow_one_another_and_a_finished_one_is_not_done_again(
     assert not asked
 
 
-def test_a_stage_may_have_its_start_in_its_mean(
+def test_a_stage_may_have_weights_of_earlier_ones_in_its_mean(
     recipes: ModuleType, parts: tuple[Dataset, Dataset], start: Path, tmp_path: Path
 ) -> None:
-    made: dict[bool, list[Bundle]] = {}
-    for with_start in (False, True):
-        stages = (recipes.Stage((OPTIONS,)), recipes.Stage((OPTIONS,), with_start=with_start))
-        line = Namespace(data=tmp_path, weights=start, run=tmp_path / str(with_start))
+    made: dict[tuple[int, ...], list[Bundle]] = {}
+    for also in ((), (1,)):
+        between = recipes.Stage((replace(OPTIONS, seed=4),))
+        stages = (recipes.Stage((OPTIONS,)), between, recipes.Stage((OPTIONS,), also=also))
+        line = Namespace(data=tmp_path, weights=start, run=tmp_path / str(len(also)))
         recipe = recipes.Recipe(backbone="small_cnn", size=32, stages=stages)
         last = recipes.trained(recipe, line, *parts)
         first = Classifier.from_pretrained(line.run / "stage-1" / "model.safetensors", device="cpu").bundle
-        made[with_start] = [first, last]
-    before, after = (weights(bundle) for bundle in made[False])
-    both = weights(made[True][1])
-    assert all(torch.equal(value, weights(made[True][0])[name]) for name, value in before.items())
+        made[also] = [first, last]
+    before, after = (weights(bundle) for bundle in made[()])
+    both = weights(made[1,][1])
+    assert all(torch.equal(value, weights(made[1,][0])[name]) for name, value in before.items())
     # In half precision, as it was saved.
     for name, value in both.items():
         torch.testing.assert_close(value, (before[name] + after[name]) / 2, rtol=2e-3, atol=2e-3)

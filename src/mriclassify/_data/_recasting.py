@@ -23,7 +23,7 @@ TISSUES = (0.0, 0.35, 0.85, 1.1, 1.5, 2.5)
 """Nothing, fluid, grey and white matter, vessels, and the brightest on T1 after contrast agent, as parts of the brain's
 median."""
 
-SHARES = {"T2": 0.3, "FLAIR": 0.3, "T1": 0.2, "any": 0.2}
+SHARES = {"T2": 0.35, "FLAIR": 0.35, "T1": 0.15, "any": 0.15}
 """How often tissues are as bright as there, or of any brightness."""
 
 DEEP = 0.1
