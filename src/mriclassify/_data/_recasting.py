@@ -44,7 +44,7 @@ class RecastParameters(NamedTuple):
 
     tissues: tuple[float, ...]  # brightness of `TISSUES`, 0..1.1
     outside: float  # exponent for what is not brain: its bright fat stays bright, and bone dark
-    lesion: float  # brightness of the lesion, 0..1.5
+    lesion: float  # brightness of the lesion, 0.1..1.2
     texture: float  # what becomes of its variation: -1 turned round, 0 evened out, 1 as it was
     oedema: float  # width of what swells around it, as a part of the side; 0 for none
     swollen: float  # brightness of that
