@@ -85,8 +85,8 @@ SARTAJ = CatalogueEntry(
         "The published split leaks: of the 394 test images 251 are pixel-identical to a training image.",
         "2,345 of its 3,264 images are figshare slices.",
         "14 files named pituitary are meningioma in figshare.",
-        "The glioma images of the test part are widely reported as mislabelled; 80 of those 100 match no image of "
-        "another set.",
+        "The glioma images of the test part are widely reported as mislabelled; 80 of those 100, and 44 of its 74 "
+        "pituitary tumours, match no image of another set.",
         _MIXED_CONTROLS,
     ),
 )
