@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from mriclassify import OptionError
 from mriclassify._data._blending import head_of, make_seam, membrane
-from mriclassify._data._healing import SYMMETRIC, draw_sham, heal, sham, spot_of
+from mriclassify._data._healing import SYMMETRIC, draw_sham, heal, sham, spots_of
 from mriclassify._data._masks import frame_mask, read_mask
 from mriclassify._data._preprocessing import Preprocessing
 from mriclassify._data._symmetry import find_axis
@@ -149,15 +149,14 @@ def test_a_sham_is_drawn_from_the_generator_alone() -> None:
 
 def test_a_spot_takes_the_shape_of_a_lesion() -> None:
     lesion = disc(-0.1, 0.2)
-    spot = spot_of(head(), draw_sham(np.random.default_rng(2)), avoid=lesion, like=lesion)
-    assert spot is not None
+    spot = next(spots_of(head(), draw_sham(np.random.default_rng(2)), avoid=lesion, like=lesion))
     assert spot.sum() == lesion.sum()
     assert not (spot & lesion).any()
     assert (head_of(head()) | ~spot).all()
 
 
 def test_a_blank_slice_has_no_place_for_a_spot() -> None:
-    assert spot_of(np.zeros((SIZE, SIZE), np.float32), draw_sham(np.random.default_rng(0))) is None
+    assert not list(spots_of(np.zeros((SIZE, SIZE), np.float32), draw_sham(np.random.default_rng(0))))
     assert sham(np.zeros((SIZE, SIZE), np.float32), draw_sham(np.random.default_rng(0))) is None
 
 

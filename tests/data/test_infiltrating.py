@@ -128,5 +128,5 @@ def test_without_tissue_there_is_no_place(image: NDArray[np.float32]) -> None:
 
 
 def test_the_image_must_be_a_square() -> None:
-    with pytest.raises(OptionError, match=r"\(90, 128\)"):
+    with pytest.raises(OptionError, match=r"an image \(size, size\), got \(90, 128\)"):
         infiltrate(head()[:90], plain())

@@ -48,6 +48,12 @@ def _filled(mask: Mask) -> Mask:
     return between
 
 
+def check_square(image: Plane) -> None:
+    """Raise OptionError unless `image` is a square."""
+    if image.ndim != 2 or image.shape[0] != image.shape[1]:
+        raise OptionError(f"expected an image (size, size), got {image.shape}: cut it with the Frame of the slice")
+
+
 def check_pair(image: Plane, mask: Mask) -> None:
     """Raise OptionError unless `image` is a square and `mask` as large."""
     if image.ndim != 2 or image.shape[0] != image.shape[1] or mask.shape != image.shape:

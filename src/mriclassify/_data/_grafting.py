@@ -13,7 +13,7 @@ Limits. Nothing shifts to make room. A lesion looks on a T2 slice as it did afte
 but by the head's box: choose hosts that resemble the donor's slice (`resemblance`), so that a pituitary tumour of a
 sagittal slice does not come to lie in the middle of an axial one.
 
-Grafted slices have seams, as healed ones do. The control: graft a healthy spot (`mriclassify._data._healing.spot_of`)
+Grafted slices have seams, as healed ones do. The control: graft a healthy spot (`mriclassify._data._healing.spots_of`)
 of one tumour-free slice into another, whose label stays and whose mask is empty.
 """
 

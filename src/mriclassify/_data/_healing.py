@@ -139,21 +139,14 @@ def sham(
     return None
 
 
-def spot_of(
+def spots_of(
     image: Plane, parameters: ShamParameters, *, avoid: Mask | None = None, like: Mask | None = None
-) -> Mask | None:
-    """Return a spot (size, size) of the head that is clear of `avoid`, at the first place where there is one.
+) -> Iterator[Mask]:
+    """Yield spots (size, size) of the head that are clear of `avoid`: one for each place where there is one, in order.
 
     The arguments are those of `sham`. Grafting such a spot from one tumour-free slice into another is the control
     for grafting (see `mriclassify._data._grafting`).
     """
-    return next(spots_of(image, parameters, avoid=avoid, like=like), None)
-
-
-def spots_of(
-    image: Plane, parameters: ShamParameters, *, avoid: Mask | None = None, like: Mask | None = None
-) -> Iterator[Mask]:
-    """Yield such a spot for each of the places where there is one, in their order."""
     size = len(image)
     head = head_of(image)
     inside = np.flatnonzero(_inner(head))

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mriclassify._data._blending import AIR, Mask, Plane, box_around, check_pair
+from mriclassify._data._blending import AIR, Mask, Plane, box_around, check_square
 from mriclassify._data._healing import ShamParameters, draw_sham, spots_of
 from mriclassify._data._preprocessing import HEADROOM
 
@@ -73,7 +73,7 @@ def infiltrate(image: Plane, parameters: InfiltrationParameters) -> tuple[Plane,
     """
     from scipy.ndimage import gaussian_filter
 
-    check_pair(image, image > AIR)
+    check_square(image)
     spots = (spot for spot in spots_of(image, parameters.spot) if (image[spot] > AIR).mean() >= LEAST_TISSUE)
     spot = next(spots, None)
     if spot is None:
