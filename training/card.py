@@ -164,7 +164,8 @@ def _fold(fold: Results, classes: Sequence[str]) -> str:
     return "\n\n".join(
         [
             f"{fold['slices']} slices of {fold['groups']} patients or clusters of near-duplicates. 95 % intervals by "
-            f"bootstrap over these.\n{fold['leakage']}",
+            "bootstrap over these; that of\nthe calibration error lies too high, since resampling adds to it. "
+            f"{fold['leakage']}",
             figures(*((name.replace("_", " "), fold[name]) for name in HEADLINES)),
             rows(("class", "slices", "recall", "95 % interval", "precision", "specificity"), *by_class),
             'By source: "figshare" are the two hospitals that most tumour slices come from, "others" the rest.',
