@@ -164,7 +164,7 @@ def _fold(fold: Results, classes: Sequence[str]) -> str:
     return "\n\n".join(
         [
             f"{fold['slices']} slices of {fold['groups']} patients or clusters of near-duplicates. 95 % intervals by "
-            "bootstrap over these; that of\nthe calibration error lies too high, since resampling adds to it. "
+            "bootstrap over these; that of\nthe calibration error lies too high, since resampling adds to it.\n"
             f"{fold['leakage']}",
             figures(*((name.replace("_", " "), fold[name]) for name in HEADLINES)),
             rows(("class", "slices", "recall", "95 % interval", "precision", "specificity"), *by_class),

@@ -76,9 +76,10 @@ added when those of fold 0 and of `external_lgg`, stripped, were found to be rej
 stripped validation slices are let pass as well since; of means of trainings with and without them, the one was taken
 that is best on the validation part, whole and stripped, when the figures of another one had been seen. Recast slices
 were added when the weights of before missed every second tumour on T2 and FLAIR in the pictures from the web ("other
-sequences"). How many slices are recast and for how long, and that the weights of before are part of no mean any more,
-was decided with the figures of all these sets in view, and with those of validation slices, as they are, stripped and
-recast. On sets that nobody has looked at, figures may be lower."""
+sequences"). How many slices are recast and for how long, that the weights of before are part of no mean any more, and
+that the mean of two last trainings is taken instead of one of them, was decided with the figures of all these sets in
+view, and with those of validation slices, as they are, stripped and recast. On sets that nobody has looked at, figures
+may be lower."""
 """What a card owes its readers about the sets that it reports on."""
 
 KEPT = {

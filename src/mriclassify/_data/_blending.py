@@ -50,17 +50,21 @@ def _filled(mask: Mask) -> Mask:
 
 def check_square(image: Plane) -> None:
     """Raise OptionError unless `image` is a square."""
-    if image.ndim != 2 or image.shape[0] != image.shape[1]:
+    if not _is_square(image):
         raise OptionError(f"expected an image (size, size), got {image.shape}: cut it with the Frame of the slice")
 
 
 def check_pair(image: Plane, mask: Mask) -> None:
     """Raise OptionError unless `image` is a square and `mask` as large."""
-    if image.ndim != 2 or image.shape[0] != image.shape[1] or mask.shape != image.shape:
+    if not _is_square(image) or mask.shape != image.shape:
         raise OptionError(
             f"expected an image (size, size) and its mask of the same shape, got {image.shape} and {mask.shape}: "
             "cut both with the Frame of the slice"
         )
+
+
+def _is_square(image: Plane) -> bool:
+    return image.ndim == 2 and image.shape[0] == image.shape[1]
 
 
 def make_seam(mask: Mask, grow: float, feather: float, rim: float) -> Seam:
