@@ -8,16 +8,14 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from _trust_figures import Flags, Floats
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from mriclassify import Classifier, Dataset, Prediction, Record
 from mriclassify._data._dataset import targets
-from mriclassify._model._inference import infer
 from mriclassify._model._outputs import outputs_of
 from mriclassify._training._batches import Slices
+from mriclassify._training._outlining import outlines_of
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "training"))
 from slices import with_masks
@@ -143,7 +141,8 @@ def looked(clf: Classifier, records: Sequence[Record]) -> tuple[Floats, Floats |
 def outlined(clf: Classifier, records: Sequence[Record]) -> tuple[Flags, Floats]:
     """Return whether the lesion map's peak lies inside the mask, and the Dice coefficient: (n,) each.
 
-    A pixel counts as lesion where its probability is at least one half. Both are measured in the network's frame.
+    A pixel counts as lesion where the map exceeds `clf.thresholds.lesion_above`. Both are measured in the network's
+    frame.
     """
     part = Dataset(records)
     slices = Slices(
@@ -153,12 +152,8 @@ def outlined(clf: Classifier, records: Sequence[Record]) -> tuple[Flags, Floats]
         masks=[record.mask for record in part],
     )
     inside, dice = [], []
-    for start in range(0, len(slices), BATCH):
-        samples = [slices.sample(index) for index in range(start, min(start + BATCH, len(slices)))]
-        lesions = infer(clf.bundle.network, torch.from_numpy(np.stack([sample.image for sample in samples])[:, None]))
-        maps = functional.interpolate(lesions.lesions[:, None], size=samples[0].image.shape, mode="bilinear")
-        for found, sample in zip(maps[:, 0].numpy(), samples, strict=True):
-            truth, said = sample.lesion > 0.5, found >= 0
-            inside.append(bool(truth.flat[found.argmax()]))
-            dice.append(2 * float((truth & said).sum()) / max(1, int(truth.sum() + said.sum())))
+    for shown, mask in outlines_of(clf.bundle, slices):
+        said = shown > clf.thresholds.lesion_above
+        inside.append(bool(mask.flat[shown.argmax()]))
+        dice.append(2 * float((mask & said).sum()) / max(1, int(mask.sum() + said.sum())))
     return np.array(inside), np.array(dice)

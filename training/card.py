@@ -60,7 +60,7 @@ def card(results: Results, kind: Kind) -> str:
         "## What fold 0 says: new patients of the same hospitals\n\n" + _fold(results["fold"], weights["classes"]),
         "## What other hospitals say\n\n" + _lgg(results["external_lgg"]),
         "## When not to trust an answer\n\n" + _trust(results),
-        "## Where tumours are\n\n" + _lesions(results["lesions"]),
+        "## Where tumours are\n\n" + _lesions(results["lesions"], weights["thresholds"].get("lesion_above", 0.5)),
         "## Brains alone\n\n" + _stripped(results["stripped"]),
         "## Other sequences\n\n" + _sequences(results["sequences"]),
         "## Damaged slices\n\n" + _robustness(results["robustness"]),
@@ -240,7 +240,7 @@ def _sets(sections: Results, where: str) -> str:
     return f"Prediction sets, {name}:\n\n{rows(head, *lines)}"
 
 
-def _lesions(sections: Results) -> str:
+def _lesions(sections: Results, level: float) -> str:
     if "left_out" in sections:
         return f"Not measured: {sections['left_out']}."
     lines: list[tuple[str, Mapping[str, Any]]] = []
@@ -249,7 +249,7 @@ def _lesions(sections: Results) -> str:
             return f"Not measured: {sections[where]['left_out']}."
         lines.append((f"{name}: the map's peak lies inside the mask", sections[where]["peak_inside"]))
         lines.append((f"{name}: Dice", sections[where]["dice"]))
-    return "Of slices that have a mask, at a lesion probability of 0.5:\n\n" + figures(*lines)
+    return f"Of slices that have a mask; lesion is where the map exceeds {level:g}:\n\n" + figures(*lines)
 
 
 def _stripped(sections: Results) -> str:

@@ -29,7 +29,7 @@ def explanation(*, label: str = "glioma", lesions: bool = True) -> Explanation:
         layer="features",
         heat_map=rng.random((HEIGHT, WIDTH), np.float32),
         lesion_map=rng.random((HEIGHT, WIDTH), np.float32) if lesions else None,
-        region=Region(box=(1, 2, 9, 8), area=30, peak=0.9, parts=1) if lesions else None,
+        region=Region(box=(1, 2, 9, 8), area=30, peak=0.9, parts=1, threshold=0.5) if lesions else None,
         pixels=rng.integers(0, 256, (HEIGHT, WIDTH), np.uint8),
         image=rng.random((32, 32), np.float32),
         spacing=(0.5, 0.5),

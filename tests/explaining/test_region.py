@@ -16,7 +16,7 @@ def lesion(*boxes: tuple[int, int, int, int], value: float = 0.9) -> NDArray[np.
 
 
 def test_box_and_area_of_a_rectangle() -> None:
-    region = region_of(lesion((10, 20, 25, 50)), spacing=(0.5, 2.0))
+    region = region_of(lesion((10, 20, 25, 50)), threshold=0.5, spacing=(0.5, 2.0))
     assert region is not None
     assert region.box == (10, 20, 25, 50)
     assert region.area == 15 * 30
@@ -27,26 +27,26 @@ def test_box_and_area_of_a_rectangle() -> None:
 
 
 def test_without_spacing_there_are_no_millimetres() -> None:
-    region = region_of(lesion((10, 20, 25, 50)))
+    region = region_of(lesion((10, 20, 25, 50)), threshold=0.5)
     assert region is not None
     assert region.size_mm is None
     assert region.area_mm2 is None
 
 
 def test_nothing_above_the_threshold_is_no_region() -> None:
-    assert region_of(lesion((10, 20, 25, 50), value=0.5)) is None
+    assert region_of(lesion((10, 20, 25, 50), value=0.5), threshold=0.5) is None
     assert region_of(lesion((10, 20, 25, 50), value=0.5), threshold=0.4) is not None
 
 
 def test_a_speck_far_away_does_not_widen_the_box() -> None:
-    region = region_of(lesion((10, 20, 25, 50), (70, 2, 72, 4)))
+    region = region_of(lesion((10, 20, 25, 50), (70, 2, 72, 4)), threshold=0.5)
     assert region is not None
     assert region.box == (10, 20, 25, 50)
     assert region.parts == 2
 
 
 def test_pixels_that_touch_at_a_corner_are_one_part() -> None:
-    region = region_of(lesion((10, 10, 20, 20), (20, 20, 30, 30)))
+    region = region_of(lesion((10, 10, 20, 20), (20, 20, 30, 30)), threshold=0.5)
     assert region is not None
     assert region.box == (10, 10, 30, 30)
     assert region.parts == 1

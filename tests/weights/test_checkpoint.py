@@ -3,6 +3,7 @@
 import json
 import pickle
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,7 @@ def test_tensors_that_do_not_fit_are_named(saved: Path, change: Change, message:
         (put("thresholds", thresholds(unfamiliar_above="far")), "model.safetensors"),
         (put("thresholds", thresholds(unfamiliar_above=-1)), "unfamiliar_above must be 0 or more"),
         (put("thresholds", thresholds(appearance=[1])), "appearance can't be a list"),
+        (put("thresholds", thresholds(lesion_above=1)), "lesion_above must be at least 0"),
         (put("thresholds", thresholds(appearance={"colour_above": "x"})), "model.safetensors"),
         (put("thresholds", thresholds(appearance={"size_above": 1})), "size_above"),
         (put("offsets", [0, 0]), "offsets must be a number for each of 4"),
@@ -225,6 +227,14 @@ def test_a_file_from_before_there_were_rejections_is_loaded_without_checks(
     assert clf.predict(np.random.default_rng(0).random((64, 64))).status != "rejected"
     clf.save(saved)
     assert load_bundle(saved).thresholds == bundle.thresholds
+
+
+def test_a_file_from_before_levels_were_fitted_draws_lesions_at_one_half(saved: Path) -> None:
+    def older(header: Header) -> None:
+        del header["thresholds"]["lesion_above"]
+
+    before = load_bundle(saved).thresholds
+    assert load_bundle(rewritten(saved, header=older)).thresholds == replace(before, lesion_above=0.5)
 
 
 def test_infinity_comes_back(fitted: Classifier, tmp_path: Path) -> None:

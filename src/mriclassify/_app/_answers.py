@@ -138,15 +138,15 @@ def _scale(explanation: Explanation, shown: Layer) -> tuple[str, str, str]:
 def _region_words(explanation: Explanation) -> str:
     region = explanation.region
     if region is None:
-        return "No part of the slice is more likely lesion than not, by the network's own word."
+        return "The lesion map finds no lesion."
     left, top, right, bottom = region.box
     size = f"{right - left} × {bottom - top} pixels"
     if region.size_mm is not None:
         size += f", {region.size_mm[0]:.0f} × {region.size_mm[1]:.0f} mm"
     others = f" There are {region.parts} such parts." if region.parts > 1 else ""
     return (
-        f"The largest part that is more likely lesion than not: {size}, from column {left} and row {top}; area "
-        f"{region.area:,} pixels{'' if region.area_mm2 is None else f' ({region.area_mm2:,.0f} mm²)'}.{others}"
+        f"The largest part above {region.threshold:g} in the lesion map: {size}, from column {left} and row {top}; "
+        f"area {region.area:,} pixels{'' if region.area_mm2 is None else f' ({region.area_mm2:,.0f} mm²)'}.{others}"
     )
 
 

@@ -70,7 +70,9 @@ def explain(
         layer=heat.layer,
         heat_map=_to_its_maximum(frame.put_back(heat.values, shape=shape)),
         lesion_map=lesion_map,
-        region=None if lesion_map is None else region_of(lesion_map, spacing=scan.spacing),
+        region=None
+        if lesion_map is None
+        else region_of(lesion_map, threshold=bundle.thresholds.lesion_above, spacing=scan.spacing),
         pixels=np.rint(np.clip(windowed, 0, 1) * 255).astype(np.uint8),
         image=images[0, 0].numpy(),
         spacing=scan.spacing,

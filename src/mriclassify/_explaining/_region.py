@@ -6,10 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-THRESHOLD = 0.5
-"""A pixel belongs to the region if the lesion map gives it more than this: it is then more likely lesion than not, by
-the network's own word, which nobody has calibrated."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
@@ -22,8 +18,8 @@ class Region:
         area_mm2: in square millimetres; None likewise.
         peak: highest value of the map in it, 0..1.
         parts: how many connected parts there are in all; more than 1 may be several lesions, or specks.
-        threshold: what the map must exceed, 0..1. At 0.5 a pixel is more likely lesion than not, by the network's own
-            word, which is not calibrated.
+        threshold: what the map must exceed, 0..1: the model's `Thresholds.lesion_above`. It is the network's own word,
+            which is not calibrated.
     """
 
     box: tuple[int, int, int, int]
@@ -32,7 +28,7 @@ class Region:
     area_mm2: float | None = None
     peak: float
     parts: int
-    threshold: float = THRESHOLD
+    threshold: float
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as plain lists and numbers."""
@@ -40,14 +36,14 @@ class Region:
 
 
 def region_of(
-    lesion_map: NDArray[np.floating], *, spacing: tuple[float, float] | None = None, threshold: float = THRESHOLD
+    lesion_map: NDArray[np.floating], *, threshold: float, spacing: tuple[float, float] | None = None
 ) -> Region | None:
     """Return the region of a lesion map (height, width), or None where none of it exceeds `threshold`.
 
     Args:
         lesion_map: probability of lesion, 0..1.
-        spacing: millimetres from row to row and from column to column, where that is known.
         threshold: what a pixel must exceed.
+        spacing: millimetres from row to row and from column to column, where that is known.
     """
     from scipy import ndimage  # a fifth of a second to import, and most answers need no region
 

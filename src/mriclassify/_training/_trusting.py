@@ -14,7 +14,9 @@ from mriclassify._errors import DatasetError, OptionError
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._outputs import outputs_of
 from mriclassify._shapes import Images, Probabilities, Targets
+from mriclassify._training._batches import Slices
 from mriclassify._training._calibrating import calibrated, changing
+from mriclassify._training._outlining import level_of
 from mriclassify._trust._conformal import Conformal, fewest_patients
 from mriclassify._trust._familiarity import Familiarity, familiar_below
 from mriclassify._trust._recalibration import RISK, curve_of, site_threshold
@@ -45,7 +47,8 @@ def with_trust(
         strips: whether training met brains alone (`Synthesis.strip`): these should be familiar, then, as well.
 
     Raises:
-        ReadError: a slice can't be read.
+        ReadError: a slice or a mask can't be read.
+        DatasetError: a mask is none, or not as large as its slice.
     """
     unseen = outputs_of(bundle, _paths(held))
     truth = targets(held, bundle.classes)
@@ -54,10 +57,14 @@ def with_trust(
     threshold, shown = site_threshold(curve, risk=RISK, as_sampled=True)
     if not shown:
         log.warning("the validation slices are too few to show that %.0f %% of the sure answers are right", _RIGHT)
+    level = level_of(bundle, _outlined(bundle, held))
+    thresholds = replace(
+        bundle.thresholds,
+        uncertain_below=threshold,
+        lesion_above=bundle.thresholds.lesion_above if level is None else level,
+    )
     changed = bundle.with_changes(
-        conformal=_conformal(probabilities, truth, held),
-        risk_coverage=curve,
-        thresholds=replace(bundle.thresholds, uncertain_below=threshold),
+        conformal=_conformal(probabilities, truth, held), risk_coverage=curve, thresholds=thresholds
     )
     familiarity = _familiarity(bundle, kept, augment=augment, seed=seed, strips=strips)
     if familiarity is None:
@@ -83,6 +90,15 @@ _RIGHT = 100 * (1 - RISK)
 
 def _paths(data: Dataset) -> list[Path]:
     return [record.path for record in data]
+
+
+def _outlined(bundle: Bundle, held: Dataset) -> Slices:
+    return Slices(
+        paths=_paths(held),
+        targets=targets(held, bundle.classes),
+        preprocessing=bundle.preprocessing,
+        masks=[record.mask for record in held],
+    )
 
 
 def _familiarity(

@@ -1,4 +1,4 @@
-"""Thresholds: the numbers that decide between "ok", "uncertain" and "rejected". A user may change each."""
+"""Thresholds: the numbers that make an answer "ok", "uncertain" or "rejected", and a lesion. A user may change each."""
 
 import math
 from collections.abc import Mapping
@@ -12,13 +12,16 @@ from mriclassify._trust._appearance import AppearanceLimits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """When an answer is "uncertain", and when a slice is "rejected".
+    """When an answer is "uncertain", when a slice is "rejected", and what of a lesion map is lesion.
 
     Args:
         uncertain_below: confidence, 0..1; `fit` takes it from the validation slices' risk-coverage curve.
         unfamiliar_above: distance of the slice's features from those of the training slices (see `Familiarity`), 0 and
             above; `fit` takes it from the validation slices. Infinity rejects nothing.
         appearance: how far the slice's own pixels may go; None for no such checks.
+        lesion_above: probability of lesion, at least 0 and below 1, that the pixels of an explanation's `region`
+            exceed. `fit` takes the value that gives the highest mean Dice coefficient on validation slices with a
+            mask, where there are enough of them.
 
     Raises:
         OptionError: a number is outside its range.
@@ -37,12 +40,15 @@ class Thresholds:
     uncertain_below: float = 0.6
     unfamiliar_above: float = math.inf
     appearance: AppearanceLimits | None = field(default_factory=AppearanceLimits)
+    lesion_above: float = 0.5
 
     def __post_init__(self) -> None:
         if not 0 <= self.uncertain_below <= 1:
             raise OptionError(f"uncertain_below must lie in 0..1, not {self.uncertain_below}")
         if not self.unfamiliar_above >= 0:
             raise OptionError(f"unfamiliar_above must be 0 or more, not {self.unfamiliar_above}")
+        if not 0 <= self.lesion_above < 1:
+            raise OptionError(f"lesion_above must be at least 0 and below 1, not {self.lesion_above}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain numbers for JSON, which knows no infinity: None stands for it."""
@@ -68,6 +74,7 @@ class Thresholds:
             appearance=None
             if appearance is None
             else AppearanceLimits(**{name: _unbounded(value) for name, value in appearance.items()}),
+            lesion_above=values["lesion_above"],
         )
 
 

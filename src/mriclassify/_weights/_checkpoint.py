@@ -99,7 +99,7 @@ def load_bundle(path: str | os.PathLike[str], *, backbone: nn.Module | None = No
 
 
 def _completed(header: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the header with what files from before there were lesion heads and rejections do not say."""
+    """Return the header with what files from before there were lesion heads, rejections and levels do not say."""
     before = {"uncertain_below": header.get("uncertain_below"), "unfamiliar_above": None, "appearance": None}
     missing: dict[str, Any] = {
         "lesions": False,
@@ -110,7 +110,10 @@ def _completed(header: Mapping[str, Any]) -> Mapping[str, Any]:
         "conformal": None,
         "risk_coverage": None,
     }
-    return missing | dict(header)
+    completed = missing | dict(header)
+    if isinstance(completed["thresholds"], dict):
+        completed["thresholds"] = {"lesion_above": Thresholds().lesion_above} | completed["thresholds"]
+    return completed
 
 
 REMEDY = "Save or download it again."
