@@ -29,6 +29,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from slices import CT, suspects
 
 from mriclassify import Classifier, Dataset, Record, Report
 from mriclassify._data._record import absolute
@@ -72,6 +73,7 @@ def on_fold(clf: Classifier, asked: Asked, *, disputed: Path | None, data: Path)
         "accuracy_of_ok": mean(asked.correct[ok], asked.of_group(ok)),
         "by_source": {source: _of_source(asked, source) for source in (FIGSHARE, OTHERS)},
         "disputed": None if disputed is None else _disputed(asked, disputed, data),
+        "of_ct": _of_ct(asked, data),
     }
 
 
@@ -107,6 +109,19 @@ def _disputed(asked: Asked, disputed: Path, data: Path) -> dict[str, int]:
         doubted = {absolute(data / row["path"]) for row in csv.DictReader(file)}
     wrong = [asked.records[index].path for index in np.flatnonzero(~asked.correct)]
     return {"errors": len(wrong), "disputed": len(doubted.intersection(wrong))}
+
+
+def _of_ct(asked: Asked, data: Path) -> Section | None:
+    """Return how many of the slices that are of CT, whatever their label, are rejected, and of the others."""
+    listed = {absolute(data / row["path"]) for row in suspects(CT)}
+    of_ct, rejected = np.array([record.path in listed for record in asked.records]), asked.has("rejected")
+    if not of_ct.any():
+        return None
+    return {
+        "slices": int(of_ct.sum()),
+        "rejected": mean(rejected[of_ct], asked.of_group(of_ct)),
+        "others_rejected": mean(rejected[~of_ct], asked.of_group(~of_ct)),
+    }
 
 
 def on_lgg(clf: Classifier, asked: Asked) -> Section:

@@ -63,8 +63,18 @@ def results() -> dict[str, Any]:
             "licence": "MIT",
             "looked": "Nobody looked.",
             "stages": [
-                {"trainings": [{"epochs": 3, "augmentation": {"gamma": 0.4}}], "also": []},
-                {"trainings": [{"epochs": 1, "augmentation": {"gamma": 0.4}}], "also": []},
+                {
+                    "trainings": [{"epochs": 3, "augmentation": {"gamma": 0.4}}],
+                    "also": [],
+                    "start": None,
+                    "taught": False,
+                },
+                {
+                    "trainings": [{"epochs": 1, "augmentation": {"gamma": 0.4}}],
+                    "also": [],
+                    "start": None,
+                    "taught": False,
+                },
             ],
             "networks": [],
             "data": "Slices.",
@@ -74,6 +84,7 @@ def results() -> dict[str, Any]:
             "groups": 60,
             "leakage": "No leak.",
             "disputed": None,
+            "of_ct": None,
             **{name: figure(0.9) for name in headlines.split()},
             "by_class": by_class,
             "by_source": {"figshare": source, "others": source},
@@ -182,6 +193,27 @@ def test_the_card_says_of_how_many_trainings_the_weights_are_the_mean(script: Ca
     found["training"]["stages"][1] |= {"trainings": [once], "also": [1]}
     text = script("card").card(found, "default")
     assert "\nOf stage 2, the weights of stage 1 are part of the mean. The mean of their weights" in text
+
+
+def test_the_card_says_what_becomes_of_ct_in_the_fold(script: Callable[[str], ModuleType]) -> None:
+    assert "are of CT" not in script("card").card(results(), "default")
+    found = results()
+    found["fold"]["of_ct"] = {"slices": 5, "rejected": figure(0.8, 5), "others_rejected": figure(0.01, 100)}
+    text = script("card").card(found, "default")
+    assert "\n5 slices of fold 0 are of CT, whatever their label (`training/ct.csv`)" in text
+    assert ": of these 80 % (4 of 5) are rejected, of the others 1 % (1 of 100).\n" in text
+
+
+def test_the_card_says_where_a_stage_starts_and_what_it_is_taught_by(script: Callable[[str], ModuleType]) -> None:
+    assert "shipped." not in script("card").card(results(), "default")
+    found = results()
+    found["training"]["stages"].append(found["training"]["stages"][1] | {"start": 1, "taught": True})
+    text = script("card").card(found, "default")
+    assert (
+        "\nStage 3 starts with the weights of stage 1. In stage 3, the answers and lesion maps of the accurate" in text
+    )
+    assert "(distillation, Hinton et al. 2015). What the last stage ends with is shipped.\n" in text
+    assert "model soup" not in text
 
 
 def test_the_card_says_in_what_networks_that_answer_together_differ(script: Callable[[str], ModuleType]) -> None:

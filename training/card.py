@@ -209,10 +209,21 @@ def _trust(results: Results) -> str:
         [
             "On fold 0, the share of each status, and how often answers are wrong when only the surest are given:",
             figures(*statuses, *wrong),
+            *_of_ct(results["fold"]),
             _other_pictures(results["not_brain_mri"]),
             *(_sets(results["prediction_sets"], name) for name in ("fold", "external_lgg")),
         ]
     )
+
+
+def _of_ct(fold: Results) -> list[str]:
+    if "left_out" in fold or fold["of_ct"] is None:
+        return []
+    section = fold["of_ct"]
+    return [
+        f"{section['slices']} slices of fold 0 are of CT, whatever their label (`training/ct.csv`): of these "
+        f"{of(section['rejected'])} are rejected, of the others {of(section['others_rejected'])}."
+    ]
 
 
 def _other_pictures(other: Results) -> str:
@@ -468,7 +479,7 @@ def _training(weights: Results, training: Results) -> str:
         [
             f"{training['start']} {weights['size']} px:",
             rows(("option", *trainings), *options),
-            *_soups(training["stages"]),
+            *_ends(training["stages"]),
             *_networks(training["networks"]),
             f"{_consensus(weights['consensus'])}Temperature {weights['temperature']:.3f}. Both are fitted to the "
             f"validation part. Versions: {versions}.",
@@ -487,8 +498,8 @@ def _trainings(stages: Sequence[Results]) -> dict[str, Results]:
     }
 
 
-def _soups(stages: Sequence[Results]) -> list[str]:
-    """Return what is said of the stages that end with a mean of weights."""
+def _ends(stages: Sequence[Results]) -> list[str]:
+    """Return what the stages start and end with, where that is not the weights of the one before and their own."""
     parts = []
     for number, stage in enumerate(stages, 1):
         if len(stage["trainings"]) > 1:
@@ -496,10 +507,20 @@ def _soups(stages: Sequence[Results]) -> list[str]:
         if stage["also"]:
             earlier = " and ".join(map(str, stage["also"]))
             parts.append(f"Of stage {number}, the weights of stage {earlier} are part of the mean.")
-    if not parts:
-        return []
-    mean = "The mean of their weights (a model soup, Wortsman et al. 2022) is what the next stage starts with, and the"
-    return [" ".join([*parts, mean, "last one's is what is shipped."])]
+    if parts:
+        parts.append(
+            "The mean of their weights (a model soup, Wortsman et al. 2022) is what such a stage ends with, and the "
+            "next one starts with."
+        )
+    for number, stage in enumerate(stages, 1):
+        if stage["start"] is not None:
+            parts.append(f"Stage {number} starts with the weights of stage {stage['start']}.")
+        if stage["taught"]:
+            parts.append(
+                f"In stage {number}, the answers and lesion maps of the accurate weights are learnt beside labels and "
+                "masks (distillation, Hinton et al. 2015)."
+            )
+    return [" ".join([*parts, "What the last stage ends with is shipped."])] if parts else []
 
 
 def _networks(networks: Sequence[Results]) -> list[str]:
@@ -507,7 +528,8 @@ def _networks(networks: Sequence[Results]) -> list[str]:
     if not networks:
         return []
     lines = [f"* {'; '.join(f'{name}: {_setting(value)}' for name, value in network.items())}" for network in networks]
-    return ["That is the default's network. Those that answer together with it differ from it in:", "\n".join(lines)]
+    first = "That is the first network: the default's, before it was taught."
+    return [f"{first} Those that answer together with it differ from it in:", "\n".join(lines)]
 
 
 def _consensus(consensus: Results | None) -> str:

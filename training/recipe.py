@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heads import head_records
-from slices import training_records, with_masks
+from slices import training_records, with_masks, without_ct
 
 from mriclassify import Classifier, Dataset, Preprocessing, TrainingOptions
 from mriclassify._model._bundle import Bundle
@@ -22,10 +22,14 @@ class Stage:
         trainings: the options of each.
         also: numbers of earlier stages, the first being 1, whose weights are part of that mean: what is learnt anew
             then costs less of what was known (Wortsman et al. 2022, arXiv 2109.01903).
+        start: number of the stage that it starts with the weights of; None for the one before.
+        taught: whether a teacher's answers are learnt beside labels and masks.
     """
 
     trainings: tuple[TrainingOptions, ...]
     also: tuple[int, ...] = ()
+    start: int | None = None
+    taught: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,8 +39,7 @@ class Recipe:
     Args:
         backbone: a name in `list_backbones()`.
         size: of the images, pixels.
-        stages: each starts with the weights that the one before it ended with. Means of weights are calibrated to
-            slices as the first training changes them.
+        stages: in their order. Means of weights are calibrated to slices as the first training changes them.
     """
 
     backbone: str
@@ -57,7 +60,8 @@ def parser_of(description: str | None, recipe: Recipe, *, run: Path) -> argparse
 def parts_of(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
     """Return the training and the validation slices of folds 1-4."""
     known = Dataset(with_masks(training_records(options.data), options.data, options.run / "masks"))
-    part, validation = known.split((7 / 8, 1 / 8), seed=0)
+    # After the split, which would be another one without them: the shipped networks' validation slices would train.
+    part, validation = (Dataset(without_ct(each, options.data)) for each in known.split((7 / 8, 1 / 8), seed=0))
     # Not before: heads that are split by chance would validate, and calibrate, one time in eight.
     volumes = sorted(options.heads.glob("*.nii.gz"))
     if not volumes:
@@ -70,7 +74,14 @@ def parts_of(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
     return part, validation
 
 
-def trained(recipe: Recipe, options: argparse.Namespace, part: Dataset, validation: Dataset) -> Bundle:
+def trained(
+    recipe: Recipe,
+    options: argparse.Namespace,
+    part: Dataset,
+    validation: Dataset,
+    *,
+    teacher: Classifier | None = None,
+) -> Bundle:
     """Return the model of a recipe; a run that was killed goes on in the folder of the run.
 
     Args:
@@ -78,29 +89,35 @@ def trained(recipe: Recipe, options: argparse.Namespace, part: Dataset, validati
         options: of the command line.
         part: the training slices.
         validation: of other patients.
+        teacher: of the stages that are taught.
     """
     pretrained = options.weights or options.data.parent / "weights" / f"{recipe.backbone}.safetensors"
-    file: Path | None = None
-    for number, stage in enumerate(recipe.stages, 1):
-        folder = options.run / f"stage-{number}"
-        # From the file, so that it is the same whether the run was killed in between or not.
-        before, file = file, folder / "model.safetensors"
+    if not recipe.stages:
+        raise ValueError("a recipe needs a stage")
+    files = [options.run / f"stage-{number}" / "model.safetensors" for number in range(1, len(recipe.stages) + 1)]
+    for number, (stage, file) in enumerate(zip(recipe.stages, files, strict=True), 1):
         if file.exists():
             continue
-        earlier = [options.run / f"stage-{also}" / "model.safetensors" for also in stage.also]
-        models = [Classifier.from_pretrained(weights).bundle for weights in earlier]
+        # From the file, so that it is the same whether the run was killed in between or not.
+        start = number - 1 if stage.start is None else stage.start
+        before = files[start - 1] if start else None
+        models = [Classifier.from_pretrained(files[also - 1]).bundle for also in stage.also]
         for time, asked in enumerate(stage.trainings):
             clf = (
                 Classifier.from_pretrained(before)
                 if before
                 else Classifier(recipe.backbone, pretrained=pretrained, preprocessing=Preprocessing(size=recipe.size))
             )
-            clf.fit(part, validation=validation, options=asked, resume=folder / f"training-{time}")
+            clf.fit(
+                part,
+                validation=validation,
+                options=asked,
+                teacher=teacher if stage.taught else None,
+                resume=file.parent / f"training-{time}",
+            )
             models.append(clf.bundle)
         save_bundle(_mean(models, recipe, stage, part, validation), file, half=True)
-    if file is None:
-        raise ValueError("a recipe needs a stage")
-    return Classifier.from_pretrained(file).bundle
+    return Classifier.from_pretrained(files[-1]).bundle
 
 
 def _mean(models: list[Bundle], recipe: Recipe, stage: Stage, part: Dataset, validation: Dataset) -> Bundle:

@@ -13,6 +13,8 @@ from mriclassify._data._record import absolute
 SUSPECTS = Path(__file__).with_name("suspects.csv")
 DISPUTED = Path(__file__).with_name("disputed.csv")
 """The same of fold 0, whose labels stay as they are."""
+CT = Path(__file__).with_name("ct.csv")
+"""Slices of all folds that are of computed tomography, by eye, among those that `find_ct.py` shows."""
 
 
 def folds(data: Path) -> dict[str, list[Record]]:
@@ -31,6 +33,15 @@ def training_records(data: Path) -> list[Record]:
     spoilt = {absolute(data) / row["path"] for row in suspects() if row["seen"] != "nothing"}
     known = [record for fold, records in folds(data).items() if fold != "0" for record in records]
     return [record for record in known if record.path not in spoilt]
+
+
+def without_ct(records: Iterable[Record], data: Path) -> list[Record]:
+    """Return the records without those that are of computed tomography, whatever their label.
+
+    The sets hold a few, nearly all of them "notumor". A model that learnt that would take CT for its own kind.
+    """
+    listed = {absolute(data) / row["path"] for row in suspects(CT)}
+    return [record for record in records if record.path not in listed]
 
 
 def suspects(listed: Path = SUSPECTS) -> list[dict[str, str]]:

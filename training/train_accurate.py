@@ -1,12 +1,12 @@
-"""Train the accurate weights: three networks that answer together, of which the first is the default.
+"""Train the accurate weights: two networks that answer together, of which the first is the default before it is taught.
 
     python training/train_default.py --data ../shared/data --heads heads --run runs/default
     python training/fetch_backbone.py runs/tf_efficientnet_lite2.safetensors
     python training/train_accurate.py --data ../shared/data --heads heads --run runs/accurate \\
-        --default runs/default/model.safetensors --lite2 runs/tf_efficientnet_lite2.safetensors
+        --default runs/default/untaught.safetensors --lite2 runs/tf_efficientnet_lite2.safetensors
 
 Data, fold 0 and validation are as in `train_default.py`. The networks see each slice and its mirror image, and the
-mean of the six answers is calibrated anew. A run that was killed goes on.
+mean of the four answers is calibrated anew. A run that was killed goes on. What this makes is the default's teacher.
 """
 
 import argparse
@@ -17,48 +17,39 @@ from pathlib import Path
 import train_default
 from recipe import Stage, log_to_screen, parser_of, parts_of, trained
 
-from mriclassify import Classifier, TrainingOptions
+from mriclassify import Classifier
 from mriclassify._training._ensembling import ensembled
 from mriclassify._weights._checkpoint import save_bundle
 
-
-def otherwise(options: TrainingOptions, **changes: float) -> TrainingOptions:
-    """Return the options of a network that errs elsewhere: the less two err together, the better is their mean."""
-    augmentation = replace(options.augmentation, artefact=0.0)
-    return replace(options, augmentation=augmentation, keep="best", seed=0, **changes)
-
-
-COOLING = otherwise(train_default.COOLING, epochs=3, learning_rate=1.5e-4)
-COARSER = replace(
-    train_default.RECIPE,
-    size=192,
-    stages=(
-        Stage((otherwise(train_default.OPTIONS, epochs=10),)),
-        Stage((COOLING, replace(COOLING, seed=1))),
-        Stage((train_default.BRAINS,), also=(2,)),
-        Stage((replace(train_default.SEQUENCES, epochs=5),)),
-        Stage((train_default.SETTLING,)),
-    ),
+SEQUENCES = replace(
+    train_default.SEQUENCES,
+    epochs=5,
+    learning_rate=1.5e-4,
+    synthesis=replace(train_default.SEQUENCES.synthesis, infiltrate=0.1, recast=0.3),
 )
+"""An epoch of the larger network takes long, so that other sequences and settling are one."""
 LARGER = replace(
-    train_default.RECIPE,
+    train_default.UNTAUGHT,
     backbone="timm/tf_efficientnet_lite2",
     stages=(
         Stage((train_default.OPTIONS,)),
         Stage((train_default.COOLING,)),
         Stage((train_default.DIFFUSE,), also=(2,)),
+        Stage((SEQUENCES,)),
     ),
 )
-RECIPES = (COARSER, LARGER)
-"""Of the networks that answer together with the default. The larger one met no other sequences: its training is the
-longest, and it is the mean of all three that answers."""
+RECIPES = (LARGER,)
+"""Of the networks that answer together with the first."""
 
 
 def main() -> None:
-    """Train the networks, put all together, and save."""
-    parser = parser_of(__doc__, COARSER, run=Path("runs/accurate"))
+    """Train the larger network, put both together, and save."""
+    parser = parser_of(__doc__, LARGER, run=Path("runs/accurate"))
     parser.add_argument(
-        "--default", type=Path, default=Path("runs/default/model.safetensors"), help="what train_default.py made"
+        "--default",
+        type=Path,
+        default=Path("runs/default/untaught.safetensors"),
+        help="what train_default.py made without a teacher",
     )
     parser.add_argument(
         "--lite2", type=Path, required=True, help="ImageNet weights of the larger network, as fetch_backbone.py makes"
@@ -66,19 +57,14 @@ def main() -> None:
     options = parser.parse_args()
     log_to_screen()
     part, validation = parts_of(options)
+    for_larger = argparse.Namespace(**vars(options) | {"run": options.run / "larger", "weights": options.lite2})
     networks = [
         Classifier.from_pretrained(options.default).bundle,
-        trained(COARSER, _for(options, "coarser", options.weights), part, validation),
-        trained(LARGER, _for(options, "larger", options.lite2), part, validation),
+        trained(LARGER, for_larger, part, validation),
     ]
     together = ensembled(networks, part, validation, augment=train_default.OPTIONS.augmentation, strips=True)
     save_bundle(together.with_changes(name="accurate"), options.run / "model.safetensors", half=True)
     logging.info("saved %s", options.run / "model.safetensors")
-
-
-def _for(options: argparse.Namespace, name: str, weights: Path | None) -> argparse.Namespace:
-    """Return the command line for one of the networks, with a folder of its own."""
-    return argparse.Namespace(**vars(options) | {"run": options.run / name, "weights": weights})
 
 
 if __name__ == "__main__":

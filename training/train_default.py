@@ -2,6 +2,8 @@
 
     python training/fetch_heads.py heads
     python training/train_default.py --data ../shared/data --heads heads
+    # then train_accurate.py, of which the result is a network; and with that as its teacher
+    python training/train_default.py --data ../shared/data --heads heads --teacher runs/accurate/model.safetensors
 
 Test is fold 0 of `folds.csv`, of which this script never reads a pixel. Validation is an eighth of folds 1-4, by
 patient or near-duplicate cluster; it chooses the temperature and every threshold of the answers. The masks of the
@@ -16,7 +18,7 @@ from pathlib import Path
 from heads import LITTLE_BRAIN
 from recipe import Recipe, Stage, log_to_screen, parser_of, parts_of, trained
 
-from mriclassify import Augmentation, Synthesis, TrainingOptions
+from mriclassify import Augmentation, Classifier, Synthesis, TrainingOptions
 from mriclassify._weights._checkpoint import save_bundle
 
 OPTIONS = TrainingOptions(
@@ -60,7 +62,16 @@ SETTLING = replace(
 )
 """Other sequences. A mean with weights that never met them would forget them again; fewer recast slices and a lower
 rate at the end win back most of what they cost on the slices that are as they are."""
-RECIPE = Recipe(
+TAUGHT = replace(
+    SEQUENCES,
+    epochs=5,
+    learning_rate=1.5e-4,
+    teacher_weight=0.6,
+    synthesis=replace(SEQUENCES.synthesis, infiltrate=0.15, recast=0.3),
+    seed=5,
+)
+"""The teacher is the larger network of the accurate weights, together with this one as it was until then."""
+UNTAUGHT = Recipe(
     backbone="mobilenet_v2",
     size=224,
     stages=(
@@ -73,13 +84,24 @@ RECIPE = Recipe(
 )
 
 
+RECIPE = replace(UNTAUGHT, stages=(*UNTAUGHT.stages, Stage((TAUGHT,), also=(5,), start=4, taught=True)))
+"""The taught network is, like those of stage 5, one end of what stage 4 began, so that they have a mean."""
+
+
 def main() -> None:
-    """Train and save."""
-    options = parser_of(__doc__, RECIPE, run=Path("runs/default")).parse_args()
+    """Train and save: what teaches nobody yet, or what was taught."""
+    parser = parser_of(__doc__, RECIPE, run=Path("runs/default"))
+    parser.add_argument("--teacher", type=Path, help="what train_accurate.py made; without it, the untaught network")
+    options = parser.parse_args()
     log_to_screen()
-    model = trained(RECIPE, options, *parts_of(options))
-    save_bundle(model.with_changes(name="default"), options.run / "model.safetensors", half=True)
-    logging.info("saved %s", options.run / "model.safetensors")
+    if options.teacher is None:
+        recipe, teacher, file = UNTAUGHT, None, options.run / "untaught.safetensors"
+    else:
+        teacher = Classifier.from_pretrained(options.teacher)
+        recipe, file = RECIPE, options.run / "model.safetensors"
+    model = trained(recipe, options, *parts_of(options), teacher=teacher)
+    save_bundle(model.with_changes(name="default"), file, half=True)
+    logging.info("saved %s", file)
 
 
 if __name__ == "__main__":

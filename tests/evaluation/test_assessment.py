@@ -51,4 +51,5 @@ def test_sources_statuses_and_versions_are_told(fitted: Classifier, slices: Data
     assert {name: part["n"] for name, part in found["per_source"].items()} == {f"site {k}": 4 for k in range(3)}
     assert sum(part["n"] for part in found["per_status"].values()) == 12
     assert {"mriclassify", "python", "torch", "numpy"} <= set(found["settings"]["evaluated with"])
-    assert set(found["settings"]["thresholds"]) == {"uncertain_below", "unfamiliar_above", "appearance"}
+    limits = {"uncertain_below", "unfamiliar_above", "ct_above", "appearance", "lesion_above"}
+    assert set(found["settings"]["thresholds"]) == limits

@@ -14,6 +14,7 @@ from mriclassify._model._network import Outputs
 from mriclassify._model._provenance import Provenance, fingerprint, fingerprints, group_hashes
 from mriclassify._trust._conformal import Conformal
 from mriclassify._trust._familiarity import Familiarity
+from mriclassify._trust._tomography import CtLikeness
 
 
 def decided(clf: Classifier, *rows: list[float], notes: tuple[str, ...] = ()) -> list[Prediction]:
@@ -95,6 +96,42 @@ def test_features_that_are_far_from_the_training_slices_are_rejected(fitted: Cla
     at = fitted.bundle.with_changes(thresholds=Thresholds(unfamiliar_above=far))
     assert [found == () for found in at.unfamiliar(Outputs(torch.zeros(3, 4), features))] == [True, True, False]
     assert fitted.bundle.unfamiliar(Outputs(torch.zeros(3, 4), features)) == [(), (), ()]
+
+
+def line_of(bundle: Bundle) -> CtLikeness:
+    """A line to CT that is the first feature, where that is a square."""
+    weights = np.zeros(bundle.network.features)
+    weights[0] = 1.0
+    return CtLikeness(weights, 0.0)
+
+
+def test_features_that_are_like_those_of_ct_are_rejected_and_the_reason_says_ct(fitted: Classifier) -> None:
+    count = fitted.bundle.network.features
+    features = torch.zeros(3, count)
+    features[:, 0] = torch.tensor([0.04, 0.64, float("nan")])
+    bundle = fitted.bundle.with_changes(ct_likeness=line_of(fitted.bundle), thresholds=Thresholds(ct_above=0.5))
+    answers = asked(bundle, torch.tensor([[50.0, 0, 0, 0]] * 3), features=features)
+    assert [answer.status for answer in answers] == ["ok", "rejected", "rejected"]
+    assert answers[1].reasons[0].startswith("It looks like computed tomography (CT)")
+    assert "its likeness is 0.80, and 0.50 at most" in answers[1].reasons[0]
+    # At the limit itself it is MR; at infinity everything is; both reasons are given where both hold.
+    said = Outputs(torch.zeros(3, 4), features)
+    assert [found == () for found in bundle.with_changes(thresholds=Thresholds(ct_above=0.81)).unfamiliar(said)] == [
+        True,
+        True,
+        False,
+    ]
+    assert bundle.with_changes(thresholds=Thresholds()).unfamiliar(said) == [(), (), ()]
+    strict = bundle.with_changes(thresholds=Thresholds(ct_above=0.0, unfamiliar_above=0.0))
+    assert [len(found) for found in strict.unfamiliar(said)] == [2, 2, 2]
+
+
+def test_without_a_line_to_ct_none_can_be_told(fitted: Classifier) -> None:
+    bare = fitted.bundle.with_changes(ct_likeness=None)
+    with pytest.raises(CalibrationError, match=r"does not know CT: leave ct_above at infinity"):
+        bare.with_changes(thresholds=Thresholds(ct_above=0.5))
+    with pytest.raises(OptionError, match="of 7 features, but the network makes"):
+        bare.with_changes(ct_likeness=CtLikeness(np.ones(7), 0.0))
 
 
 def test_offsets_move_the_probabilities_by_bayes_rule(fitted: Classifier) -> None:

@@ -12,6 +12,7 @@ from mriclassify import Bundle, Classifier, Dataset, MissingFileError, Record, T
 from mriclassify._model._outputs import outputs_of
 from mriclassify._training import _trusting as room
 from mriclassify._training._trusting import with_trust
+from mriclassify._trust import _tomography as tomography
 from mriclassify._trust._appearance import AppearanceLimits
 
 
@@ -21,6 +22,7 @@ def bare(fitted: Classifier) -> Bundle:
     return fitted.bundle.with_changes(
         thresholds=Thresholds(appearance=AppearanceLimits(colour_above=0.5)),
         familiarity=None,
+        ct_likeness=None,
         conformal=None,
         risk_coverage=None,
     )
@@ -104,6 +106,36 @@ def test_brains_alone_are_familiar_where_training_strips(
     bare_held = outputs_of(bare, paths, change=room._stripped).features
     assert len(shown) == len(held)
     assert (with_them.distance(bare_held) <= found.thresholds.unfamiliar_above).mean() > 0.95
+
+
+def test_what_is_drawn_as_ct_is_known_and_no_validation_slice_is_taken_for_it(
+    bare: Bundle, kept: Dataset, held: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 0
+
+    def as_ct(image: Any, parameters: Any, rng: np.random.Generator) -> Any:
+        nonlocal count
+        count += 1
+        # Of every third one the brain can't be told.
+        return np.clip(1 - image, 0, None) if count % 3 else None
+
+    few = with_trust(bare, kept, held, augment=None, seed=0)
+    assert few.ct_likeness is None
+    assert few.thresholds.ct_above == np.inf
+    monkeypatch.setattr(room, "as_ct", as_ct)
+    monkeypatch.setattr(room, "EVERY_DRAWN", 1)
+    for module in (tomography, room):
+        monkeypatch.setattr(module, "FEWEST", 5)
+    found = with_trust(bare, kept, held, augment=None, seed=0)
+    assert count == len(kept)
+    assert found.ct_likeness is not None
+    paths = [record.path for record in held]
+    plain = found.ct_likeness.score(outputs_of(bare, paths).features.numpy())
+    drawn = found.ct_likeness.score(
+        outputs_of(bare, paths, change=lambda images: (1 - images).clip(0)).features.numpy()
+    )
+    assert found.thresholds.ct_above == pytest.approx(plain.max())
+    assert drawn.mean() > 0.5 > plain.mean()
 
 
 def test_chance_is_the_seeds_alone(bare: Bundle, kept: Dataset, held: Dataset) -> None:

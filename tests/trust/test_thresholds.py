@@ -19,7 +19,7 @@ def test_nothing_is_unfamiliar_unless_somebody_says_how_far_is_too_far() -> None
     [
         Thresholds(),
         Thresholds(uncertain_below=0, unfamiliar_above=0, appearance=None),
-        Thresholds(uncertain_below=1, unfamiliar_above=12.5, lesion_above=0.35),
+        Thresholds(uncertain_below=1, unfamiliar_above=12.5, lesion_above=0.35, ct_above=0.25),
         Thresholds(appearance=AppearanceLimits(colour_above=math.inf, greys_below=0)),
     ],
 )
@@ -33,6 +33,7 @@ def test_they_come_back_from_strict_json(given: Thresholds) -> None:
     [
         *(("uncertain_below", value) for value in (-0.1, 1.1, math.nan, math.inf)),
         *(("unfamiliar_above", value) for value in (-1, math.nan, -math.inf)),
+        *(("ct_above", value) for value in (-0.1, math.nan, -math.inf)),
         *(("lesion_above", value) for value in (-0.1, 1, math.nan)),
     ],
 )
@@ -41,7 +42,7 @@ def test_a_number_out_of_its_range_is_refused_by_name(name: str, value: float) -
         replace(Thresholds(), **{name: value})
 
 
-@pytest.mark.parametrize("missing", ["uncertain_below", "unfamiliar_above", "appearance", "lesion_above"])
+@pytest.mark.parametrize("missing", ["uncertain_below", "unfamiliar_above", "appearance", "lesion_above", "ct_above"])
 def test_an_entry_that_is_missing_is_named(missing: str) -> None:
     values = Thresholds().to_dict()
     del values[missing]

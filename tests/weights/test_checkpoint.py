@@ -27,6 +27,7 @@ from mriclassify import (
 from mriclassify._model._backbones import build_backbone
 from mriclassify._model._network import Network
 from mriclassify._model._outputs import outputs_of
+from mriclassify._trust._tomography import CtLikeness
 from mriclassify._weights._checkpoint import HEADER, load_bundle, save_bundle
 
 Header = dict[str, Any]
@@ -122,6 +123,7 @@ def member(**changes: object) -> dict[str, object]:
         (put("provenance.slices", torch.ones(4)), r"provenance\.slices can't be torch\.float32"),
         (put("provenance.slices", torch.ones(4, 2, dtype=torch.int64)), r"provenance\.slices can't be .*\(4, 2\)"),
         (drop("familiarity.basis"), r"model\.safetensors.*statistics of features are"),
+        (put("ct.weights", torch.ones(3)), r"model\.safetensors.*line to CT is"),
         (put("familiarity.more", torch.ones(2)), r"model\.safetensors.*statistics of features are"),
         (put("familiarity.mean", torch.ones(3)), r"model\.safetensors.*statistic mean .* shape"),
         (put("familiarity.residual", torch.zeros(1)), r"model\.safetensors.*residual .* impossible"),
@@ -229,12 +231,18 @@ def test_a_file_from_before_there_were_rejections_is_loaded_without_checks(
     assert load_bundle(saved).thresholds == bundle.thresholds
 
 
-def test_a_file_from_before_levels_were_fitted_draws_lesions_at_one_half(saved: Path) -> None:
+def test_a_file_from_before_levels_were_fitted_draws_lesions_at_one_half_and_knows_no_ct(saved: Path) -> None:
     def older(header: Header) -> None:
-        del header["thresholds"]["lesion_above"]
+        del header["thresholds"]["lesion_above"], header["thresholds"]["ct_above"]
+
+    def without(tensors: dict[str, Any]) -> None:
+        for key in [key for key in tensors if key.startswith("ct.")]:
+            del tensors[key]
 
     before = load_bundle(saved).thresholds
-    assert load_bundle(rewritten(saved, header=older)).thresholds == replace(before, lesion_above=0.5)
+    found = load_bundle(rewritten(saved, header=older, tensors=without))
+    assert found.thresholds == replace(before, lesion_above=0.5, ct_above=float("inf"))
+    assert found.ct_likeness is None
 
 
 def test_infinity_comes_back(fitted: Classifier, tmp_path: Path) -> None:
@@ -244,6 +252,19 @@ def test_infinity_comes_back(fitted: Classifier, tmp_path: Path) -> None:
     assert load_bundle(tmp_path / "x.safetensors").thresholds == given
     with safe_open(tmp_path / "x.safetensors", framework="pt") as opened:
         assert "Infinity" not in opened.metadata()[HEADER]
+
+
+def test_what_tells_ct_comes_back(fitted: Classifier, tmp_path: Path) -> None:
+    weights = np.random.default_rng(0).random(fitted.bundle.network.features).astype(np.float32).astype(np.float64)
+    given = fitted.bundle.with_changes(
+        ct_likeness=CtLikeness(weights, 0.25), thresholds=replace(fitted.thresholds, ct_above=0.75)
+    )
+    save_bundle(given, tmp_path / "x.safetensors", half=True)
+    found = load_bundle(tmp_path / "x.safetensors")
+    assert found.ct_likeness is not None
+    np.testing.assert_array_equal(found.ct_likeness.weights, weights)
+    assert found.ct_likeness.offset == 0.25
+    assert found.thresholds.ct_above == 0.75
 
 
 def test_a_limit_without_statistics_is_refused(saved: Path) -> None:
@@ -292,7 +313,7 @@ def test_a_file_cut_off_anywhere_is_refused(saved: Path, kept: int) -> None:
 
 MEANT = [
     *(("consensus", None), ("conformal", None), ("risk_coverage", None), ("offsets", []), ("members", [])),
-    *(("appearance", None), ("unfamiliar_above", None), ("unfamiliar_above", 10**30)),
+    *(("appearance", None), ("unfamiliar_above", None), ("unfamiliar_above", 10**30), ("ct_above", None)),
 ]
 """Entries and values that say that there is nothing of the kind, or no limit."""
 

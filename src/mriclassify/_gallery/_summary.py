@@ -55,6 +55,8 @@ def _rejected(thresholds: Thresholds) -> str:
         causes.append(
             f"it is unlike the slices that the model was trained on (distance above {thresholds.unfamiliar_above:.1f})"
         )
+    if thresholds.ct_above < math.inf:
+        causes.append(f"it looks like computed tomography (likeness above {thresholds.ct_above:.2f})")
     if not causes:
         return "These thresholds reject nothing."
     sentence = f"{', or '.join(causes)}: the answer and the maps mean nothing."

@@ -26,6 +26,7 @@ from mriclassify._trust._conformal import Conformal
 from mriclassify._trust._familiarity import Familiarity
 from mriclassify._trust._risk_coverage import RiskCoverage
 from mriclassify._trust._thresholds import Thresholds
+from mriclassify._trust._tomography import CtLikeness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Bundle:
         offsets: added to the logits after the temperature, one for each class: what `recalibrate` found; else zeros.
         thresholds: when an answer is uncertain, and a slice rejected.
         familiarity: what the training slices' features are like; None where nobody kept that.
+        ct_likeness: what tells features of CT from those of MR; None likewise.
         conformal: scores of the validation slices, for prediction sets; None likewise.
         risk_coverage: of the validation slices: where `thresholds.uncertain_below` comes from; None likewise.
         provenance: origin and training slices.
@@ -62,6 +64,7 @@ class Bundle:
     offsets: tuple[float, ...] = ()
     thresholds: Thresholds = field(default_factory=Thresholds)
     familiarity: Familiarity | None = None
+    ct_likeness: CtLikeness | None = None
     conformal: Conformal | None = None
     risk_coverage: RiskCoverage | None = None
     provenance: Provenance = field(default_factory=Provenance)
@@ -86,14 +89,20 @@ class Bundle:
                 f"{self.name} holds no statistics of its training slices, so that it can't tell unfamiliar ones: leave "
                 "unfamiliar_above at infinity, or train with this version"
             )
+        if self.ct_likeness is None and self.thresholds.ct_above < math.inf:
+            raise CalibrationError(
+                f"{self.name} does not know CT: leave ct_above at infinity, or train with this version"
+            )
         if self.conformal is not None and len(self.conformal.true) != len(self.classes):
             raise OptionError(
                 f"conformal scores must be of {len(self.classes)} classes, not {len(self.conformal.true)}"
             )
-        if self.familiarity is not None and len(self.familiarity.mean) != (count := self.network.features):
-            raise OptionError(
-                f"the statistics are of {len(self.familiarity.mean)} features, but the network makes {count}: fit anew"
-            )
+        for known in (
+            None if self.familiarity is None else len(self.familiarity.mean),
+            None if self.ct_likeness is None else len(self.ct_likeness.weights),
+        ):
+            if known not in (None, count := self.network.features):
+                raise OptionError(f"the statistics are of {known} features, but the network makes {count}: fit anew")
 
     def image(self, scan: Slice) -> NDArray[np.float32]:
         """Return what the network sees of a slice: (1, size, size), 0..1.5."""
@@ -121,20 +130,25 @@ class Bundle:
         return () if limits is None else objections(measure(scan), limits)
 
     def unfamiliar(self, outputs: Outputs) -> list[tuple[str, ...]]:
-        """Return for each slice a sentence that says that its features are unlike the training slices', or none."""
-        limit = self.thresholds.unfamiliar_above
-        if self.familiarity is None or limit == math.inf:
-            return [()] * len(outputs.logits)
-        return [
-            # Written so that NaN is unfamiliar.
-            ()
-            if distance <= limit
-            else (
-                f"It is unlike the slices that the model was trained on: its distance is {distance:.1f}, "
-                f"and {limit:.1f} at most.",
-            )
-            for distance in self.familiarity.distance(outputs.features.numpy())
-        ]
+        """Return for each slice what its features say against it, in sentences: unlike the training's, or as of CT."""
+        found: list[tuple[str, ...]] = [()] * len(outputs.logits)
+        features, limits = outputs.features.numpy(), self.thresholds
+        # Written so that NaN speaks against a slice.
+        if self.ct_likeness is not None and limits.ct_above < math.inf:
+            for index, score in enumerate(self.ct_likeness.score(features)):
+                if not score <= limits.ct_above:
+                    found[index] += (
+                        "It looks like computed tomography (CT), and the model knows MR alone: its likeness is "
+                        f"{score:.2f}, and {limits.ct_above:.2f} at most.",
+                    )
+        if self.familiarity is not None and limits.unfamiliar_above < math.inf:
+            for index, distance in enumerate(self.familiarity.distance(features)):
+                if not distance <= limits.unfamiliar_above:
+                    found[index] += (
+                        f"It is unlike the slices that the model was trained on: its distance is {distance:.1f}, "
+                        f"and {limits.unfamiliar_above:.1f} at most.",
+                    )
+        return found
 
     def decide(
         self,

@@ -1,6 +1,7 @@
 """What is kept of training and validation slices, so that the model can say when not to be trusted."""
 
 import logging
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +11,18 @@ import torch
 from mriclassify._data._augmentation import Augment
 from mriclassify._data._dataset import Dataset, targets
 from mriclassify._data._stripping import StripParameters, strip
+from mriclassify._data._tomography import as_ct, draw_ct
 from mriclassify._errors import DatasetError, OptionError
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._outputs import outputs_of
-from mriclassify._shapes import Images, Probabilities, Targets
+from mriclassify._shapes import Features, Images, Probabilities, Targets
 from mriclassify._training._batches import Slices
 from mriclassify._training._calibrating import calibrated, changing
 from mriclassify._training._outlining import level_of
 from mriclassify._trust._conformal import Conformal, fewest_patients
 from mriclassify._trust._familiarity import Familiarity, familiar_below
 from mriclassify._trust._recalibration import RISK, curve_of, site_threshold
+from mriclassify._trust._tomography import FEWEST, CtLikeness
 
 log = logging.getLogger("mriclassify")
 
@@ -66,13 +69,19 @@ def with_trust(
     changed = bundle.with_changes(
         conformal=_conformal(probabilities, truth, held), risk_coverage=curve, thresholds=thresholds
     )
-    familiarity = _familiarity(bundle, kept, augment=augment, seed=seed, strips=strips)
-    if familiarity is None:
-        return changed
-    held_out = [unseen.features]
+    seen, held_out = [outputs_of(bundle, _paths(kept)).features], unseen.features
     if strips:
-        held_out.append(outputs_of(bundle, _paths(held), change=_stripped).features)
-    limit = familiar_below(familiarity.distance(torch.cat(held_out).numpy()))
+        seen.append(outputs_of(bundle, _paths(kept)[1::EVERY_STRIPPED], change=_stripped).features)
+        held_out = torch.cat([held_out, outputs_of(bundle, _paths(held), change=_stripped).features])
+    if augment is not None:
+        seen.append(outputs_of(bundle, _paths(kept)[::EVERY], change=changing(augment, seed)).features)
+    changed = _knowing_ct(changed, kept, held, seen, held_out, augment=augment, seed=seed, strips=strips)
+    try:
+        familiarity = Familiarity.fit(torch.cat(seen).numpy())
+    except DatasetError as error:
+        log.warning("unfamiliar slices will not be rejected: %s", error)
+        return changed
+    limit = familiar_below(familiarity.distance(held_out.numpy()))
     return changed.with_changes(familiarity=familiarity, thresholds=replace(changed.thresholds, unfamiliar_above=limit))
 
 
@@ -81,6 +90,12 @@ EVERY = 10
 
 EVERY_STRIPPED = 4
 """One in so many is shown stripped: they are another kind of slices, of which a few would remain outliers."""
+
+EVERY_DRAWN = 3
+"""One in so many is drawn as CT, where its brain can be told."""
+
+MR_SHARE = 0.998
+"""Share of validation slices, as they are and changed, that are not to be taken for CT."""
 
 COVERAGE = 0.95
 """Prediction sets count patients instead of slices where there are enough of them for this coverage."""
@@ -101,19 +116,59 @@ def _outlined(bundle: Bundle, held: Dataset) -> Slices:
     )
 
 
-def _familiarity(
-    bundle: Bundle, kept: Dataset, *, augment: Augment | None, seed: int, strips: bool
-) -> Familiarity | None:
-    features = [outputs_of(bundle, _paths(kept)).features]
+def _knowing_ct(
+    bundle: Bundle,
+    kept: Dataset,
+    held: Dataset,
+    seen: Sequence[Features],
+    held_out: Features,
+    *,
+    augment: Augment | None,
+    seed: int,
+    strips: bool,
+) -> Bundle:
+    """Return the bundle with what tells CT from MR; as it is where too few slices can be drawn as CT.
+
+    Slices changed by augmentation, whole and stripped, stand for other scanners on both sides of the limit: without
+    them, brains alone of other hospitals came to lie beyond it.
+
+    Args:
+        bundle: as of `with_trust`, whose arguments those of the same names are.
+        kept: the training slices.
+        held: the validation slices.
+        seen: features of training slices, as they are and changed.
+        held_out: features of validation slices, as they are and stripped.
+        augment: of the training.
+        seed: of what is drawn.
+        strips: whether training met brains alone.
+    """
+    rng, drawn = np.random.default_rng(seed), list[bool]()
+
+    def change(images: Images) -> Images:
+        made = [as_ct(plane, draw_ct(rng), rng) for plane in images[:, 0].numpy()]
+        drawn.extend(one is not None for one in made)
+        planes = [image[0].numpy() if one is None else one for one, image in zip(made, images, strict=True)]
+        return torch.from_numpy(np.stack(planes)[:, None])
+
+    of_ct = outputs_of(bundle, _paths(kept)[::EVERY_DRAWN], change=change).features[torch.tensor(drawn)]
+    if len(of_ct) < FEWEST:
+        log.info("only %d slices can be drawn as CT: real ones will not be known as such", len(of_ct))
+        return bundle
+    own, others = [*seen], [held_out]
     if augment is not None:
-        features.append(outputs_of(bundle, _paths(kept)[::EVERY], change=changing(augment, seed)).features)
-    if strips:
-        features.append(outputs_of(bundle, _paths(kept)[1::EVERY_STRIPPED], change=_stripped).features)
+        changes: list[Callable[[Images], Images]] = [changing(augment, seed + 1)]
+        if strips:
+            again = changing(augment, seed + 2)
+            changes.append(lambda images: again(_stripped(images)))
+            own.append(outputs_of(bundle, _paths(kept)[2::EVERY], change=changes[1]).features)
+        others.extend(outputs_of(bundle, _paths(held), change=each).features for each in changes)
     try:
-        return Familiarity.fit(torch.cat(features).numpy())
+        ct_likeness = CtLikeness.fit(torch.cat(own).numpy(), of_ct.numpy())
     except DatasetError as error:
-        log.warning("unfamiliar slices will not be rejected: %s", error)
-        return None
+        log.info("slices of CT will not be known as such: %s", error)
+        return bundle
+    limit = familiar_below(ct_likeness.score(torch.cat(others).numpy()), share=MR_SHARE)
+    return bundle.with_changes(ct_likeness=ct_likeness, thresholds=replace(bundle.thresholds, ct_above=max(0.0, limit)))
 
 
 def _stripped(images: Images) -> Images:

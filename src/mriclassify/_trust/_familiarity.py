@@ -57,7 +57,7 @@ class Familiarity:
         Raises:
             DatasetError: fewer than four slices, or features that are not finite or all the same.
         """
-        rows = _square_roots(_table(features))
+        rows = square_roots(table_of(features))
         count, width = rows.shape
         if count < 4 or not np.isfinite(rows).all():
             raise DatasetError(f"statistics need finite features of 4 slices or more, not {count}: use more slices")
@@ -84,14 +84,14 @@ class Familiarity:
         Raises:
             OptionError: another number of features than in training.
         """
-        rows = _table(features)
+        rows = table_of(features)
         if rows.shape[1] != len(self.mean):
             raise OptionError(
                 f"expected {len(self.mean)} features a slice, as in training, not {rows.shape[1]}: use the features "
                 "of the network that these statistics were made of"
             )
         broken = np.asarray(~np.isfinite(rows).all(axis=1))
-        standard = (_square_roots(np.where(broken[:, None], 0.0, rows)) - self.mean) / self.scale
+        standard = (square_roots(np.where(broken[:, None], 0.0, rows)) - self.mean) / self.scale
         inside = standard @ self.basis.T  # (n, k)
         near = (inside**2 / self.variance).mean(axis=1)
         left = ((standard - inside @ self.basis) ** 2).sum(axis=1) / self.residual
@@ -145,14 +145,16 @@ def familiar_below(distances: ArrayLike, *, share: float = FAMILIAR_SHARE) -> fl
     return float(np.quantile(values, share, method="higher"))
 
 
-def _table(features: ArrayLike) -> NDArray[np.float64]:
+def table_of(features: ArrayLike) -> NDArray[np.float64]:
+    """Return features as float64 (n, d), or raise OptionError."""
     rows = np.asarray(features, dtype=np.float64)
     if rows.ndim != 2 or rows.shape[1] < 2:
         raise OptionError(f"features must be (n, d) with d of 2 or more, not {rows.shape}")
     return rows
 
 
-def _square_roots(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def square_roots(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the square roots of the amounts, with their signs: features after a ReLU have long tails."""
     return np.sign(rows) * np.sqrt(np.abs(rows))
 
 

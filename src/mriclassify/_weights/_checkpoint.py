@@ -28,12 +28,14 @@ from mriclassify._trust._conformal import Conformal
 from mriclassify._trust._familiarity import Familiarity
 from mriclassify._trust._risk_coverage import RiskCoverage
 from mriclassify._trust._thresholds import Thresholds
+from mriclassify._trust._tomography import CtLikeness
 
 SCHEMA = 1
 HEADER = "mriclassify"
 NETWORK = "network."
 SLICES = "provenance.slices"
 FAMILIARITY = "familiarity."
+CT = "ct."
 
 Tensors = dict[str, torch.Tensor]
 
@@ -68,6 +70,8 @@ def save_bundle(bundle: Bundle, path: str | os.PathLike[str], *, half: bool = Fa
     tensors = {NETWORK + key: _stored(value, half=half) for key, value in bundle.network.state_dict().items()}
     if bundle.familiarity is not None:
         tensors |= {FAMILIARITY + key: value for key, value in bundle.familiarity.tensors().items()}
+    if bundle.ct_likeness is not None:
+        tensors |= {CT + key: value for key, value in bundle.ct_likeness.tensors().items()}
     tensors[SLICES] = torch.from_numpy(bundle.provenance.slices.view(np.int64).copy())
     write_tensors(path, tensors, metadata={HEADER: json.dumps(_header(bundle), sort_keys=True)})
 
@@ -87,8 +91,8 @@ def load_bundle(path: str | os.PathLike[str], *, backbone: nn.Module | None = No
     header = _completed(header)
     try:
         _check_kinds(header, KINDS)
-        familiar = {key: tensors.pop(key) for key in list(tensors) if key.startswith(FAMILIARITY)}
-        bundle = _empty_bundle(header, file, familiar, backbone=backbone)
+        kept = {prefix: _taken(tensors, prefix) for prefix in (FAMILIARITY, CT)}
+        bundle = _empty_bundle(header, file, kept, backbone=backbone)
         provenance = _provenance(header["provenance"], tensors.pop(SLICES))
     except KeyError as error:
         raise CheckpointError(f"{file}: the entry {error} is missing from it. {REMEDY}") from error
@@ -100,19 +104,20 @@ def load_bundle(path: str | os.PathLike[str], *, backbone: nn.Module | None = No
 
 def _completed(header: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the header with what files from before there were lesion heads, rejections and levels do not say."""
-    before = {"uncertain_below": header.get("uncertain_below"), "unfamiliar_above": None, "appearance": None}
+    limits = {"uncertain_below": header.get("uncertain_below"), "unfamiliar_above": None, "appearance": None}
     missing: dict[str, Any] = {
         "lesions": False,
         "consensus": None,
         "members": [],
         "offsets": [],
-        "thresholds": before,
+        "thresholds": limits,
         "conformal": None,
         "risk_coverage": None,
     }
     completed = missing | dict(header)
     if isinstance(completed["thresholds"], dict):
-        completed["thresholds"] = {"lesion_above": Thresholds().lesion_above} | completed["thresholds"]
+        before = {"lesion_above": Thresholds().lesion_above, "ct_above": None}
+        completed["thresholds"] = before | completed["thresholds"]
     return completed
 
 
@@ -199,7 +204,9 @@ def _check_kinds(values: Mapping[str, Any], kinds: Mapping[str, type | tuple[typ
             raise TypeError(f"{name} can't be a {type(values[name]).__name__}")
 
 
-def _empty_bundle(header: Mapping[str, Any], file: Path, familiar: Tensors, *, backbone: nn.Module | None) -> Bundle:
+def _empty_bundle(
+    header: Mapping[str, Any], file: Path, kept: Mapping[str, Tensors], *, backbone: nn.Module | None
+) -> Bundle:
     preprocessing = Preprocessing(
         size=header["preprocessing"]["size"],
         window="dicom" if header["preprocessing"]["window"] == "dicom" else tuple(header["preprocessing"]["window"]),
@@ -231,7 +238,8 @@ def _empty_bundle(header: Mapping[str, Any], file: Path, familiar: Tensors, *, b
         temperature=Temperature(header["temperature"]),
         offsets=tuple(header["offsets"]),
         thresholds=Thresholds.from_dict(header["thresholds"]),
-        familiarity=_familiarity(familiar) if familiar else None,
+        familiarity=Familiarity.from_tensors(kept[FAMILIARITY]) if kept[FAMILIARITY] else None,
+        ct_likeness=CtLikeness.from_tensors(kept[CT]) if kept[CT] else None,
         conformal=Conformal.from_dict(header["conformal"]) if header["conformal"] is not None else None,
         risk_coverage=RiskCoverage.from_dict(header["risk_coverage"]) if header["risk_coverage"] is not None else None,
         metrics=header["metrics"],
@@ -273,9 +281,11 @@ def _empty_network(
     )
 
 
-def _familiarity(tensors: Tensors) -> Familiarity:
+def _taken(tensors: Tensors, prefix: str) -> Tensors:
+    """Take the tensors whose names begin with `prefix` out of the others."""
     # Copies: the tensors lie in the mapped file, and die with it if somebody cuts that short.
-    return Familiarity.from_tensors({key.removeprefix(FAMILIARITY): value.clone() for key, value in tensors.items()})
+    names = [name for name in tensors if name.startswith(prefix)]
+    return {name.removeprefix(prefix): tensors.pop(name).clone() for name in names}
 
 
 def _provenance(header: Mapping[str, Any], slices: torch.Tensor) -> Provenance:
