@@ -29,10 +29,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from slices import CT, suspects
+from slices import CT, LESIONS, suspects
 
 from mriclassify import Classifier, Dataset, Record, Report
 from mriclassify._data._record import absolute
+from mriclassify._likeness._hashing import NEAR_RADIUS, Hashes, hash_slice
+from mriclassify._likeness._near import near_between
 from mriclassify._reading import read_slice
 from mriclassify._threads import batched
 from mriclassify._trust._risk_coverage import RiskCoverage
@@ -57,8 +59,8 @@ def left_out(reason: str) -> Section:
     return {"left_out": reason}
 
 
-def on_fold(clf: Classifier, asked: Asked, *, disputed: Path | None, data: Path) -> Section:
-    """Return what the report says, the statuses, and the figures of each source."""
+def on_fold(clf: Classifier, asked: Asked, others: Sequence[Record], *, disputed: Path | None, data: Path) -> Section:
+    """Return what the report says, the statuses, and the figures of each source; `others` are those of other folds."""
     report = clf.evaluate(Dataset(asked.records), bootstrap=RESAMPLES, seed=SEED)
     headlines = {name: _reported(report, name, getattr(report, name)) for name in HEADLINES}
     ok = asked.has("ok")
@@ -74,6 +76,8 @@ def on_fold(clf: Classifier, asked: Asked, *, disputed: Path | None, data: Path)
         "by_source": {source: _of_source(asked, source) for source in (FIGSHARE, OTHERS)},
         "disputed": None if disputed is None else _disputed(asked, disputed, data),
         "of_ct": _of_ct(asked, data),
+        "of_lesions": _of_lesions(asked, data),
+        "copies": _copies(asked, others),
     }
 
 
@@ -106,7 +110,7 @@ def _of_source(asked: Asked, source: str) -> Section:
 def _disputed(asked: Asked, disputed: Path, data: Path) -> dict[str, int]:
     """Return how many errors there are, and how many of them are on slices whose label a list doubts."""
     with disputed.open(newline="") as file:
-        doubted = {absolute(data / row["path"]) for row in csv.DictReader(file)}
+        doubted = {absolute(data / row["path"]) for row in (*csv.DictReader(file), *suspects(LESIONS))}
     wrong = [asked.records[index].path for index in np.flatnonzero(~asked.correct)]
     return {"errors": len(wrong), "disputed": len(doubted.intersection(wrong))}
 
@@ -122,6 +126,40 @@ def _of_ct(asked: Asked, data: Path) -> Section | None:
         "rejected": mean(rejected[of_ct], asked.of_group(of_ct)),
         "others_rejected": mean(rejected[~of_ct], asked.of_group(~of_ct)),
     }
+
+
+def _of_lesions(asked: Asked, data: Path) -> Section | None:
+    """Return in how many of the slices that show a lesion, though their label denies it, a tumour is seen."""
+    listed = {absolute(data / row["path"]) for row in suspects(LESIONS)}
+    here = np.array([record.path in listed for record in asked.records])
+    if not here.any():
+        return None
+    return {"slices": int(here.sum()), "tumour_seen": mean(asked.seen[here], asked.of_group(here))}
+
+
+def _copies(asked: Asked, others: Sequence[Record]) -> Section:
+    """Return how many slices are near-duplicates of slices of other folds, and the figures of those that are none.
+
+    Mirrored and turned copies count. The clusters of `folds.csv` keep copies together only as far as they lie alike.
+    """
+    pairs = near_between(_hashes(asked.records), _hashes(others), radius=NEAR_RADIUS)
+    copied = np.isin(np.arange(len(asked.records)), pairs[:, 0])
+    own, free = ~copied, ~copied & ~asked.tumour
+    labels = np.array([record.label for record in asked.records])
+    return {
+        "slices": int(copied.sum()),
+        "by_class": {label: int((labels[copied] == label).sum()) for label in asked.classes},
+        "others": {
+            "accuracy": mean(asked.correct[own], asked.of_group(own)),
+            "tumour_free_called_so": mean(~asked.seen[free], asked.of_group(free)),
+            "rejected": mean(asked.has("rejected")[own], asked.of_group(own)),
+        },
+    }
+
+
+def _hashes(records: Sequence[Record]) -> Hashes:
+    found = [hash_slice(read_slice(record.path).pixels) for record in records]
+    return np.stack(found) if found else np.zeros((0, 4), np.uint64)
 
 
 def on_lgg(clf: Classifier, asked: Asked) -> Section:

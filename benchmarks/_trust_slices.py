@@ -95,18 +95,29 @@ class Asked:
 
 def fold_records(data: Path, fold: str) -> list[Record]:
     """Return the slices of a fold of `folds.csv`, with `source` "figshare" or "others"; none if there is no table."""
+    return [record for of_fold, record in _all_records(data) if of_fold == fold]
+
+
+def other_records(data: Path, fold: str) -> list[Record]:
+    """Return the slices of all folds but one."""
+    return [record for of_fold, record in _all_records(data) if of_fold != fold]
+
+
+def _all_records(data: Path) -> list[tuple[str, Record]]:
     if not (data / "folds.csv").is_file():
         return []
     with (data / "folds.csv").open(newline="") as file:
         return [
-            Record(
-                path=data / row["path"],
-                label=row["label"],
-                group=row["group"],
-                source=FIGSHARE if row["figshare_image"] else OTHERS,
+            (
+                row["fold"],
+                Record(
+                    path=data / row["path"],
+                    label=row["label"],
+                    group=row["group"],
+                    source=FIGSHARE if row["figshare_image"] else OTHERS,
+                ),
             )
             for row in csv.DictReader(file)
-            if row["fold"] == fold
         ]
 
 

@@ -38,7 +38,7 @@ from _trust_sections import (
     worst_gap,
 )
 from _trust_sequences import sequences
-from _trust_slices import Asked, fold_records, lgg_records
+from _trust_slices import Asked, fold_records, lgg_records, other_records
 from _trust_stripping import stripped
 from _trust_targets import Kind, outcomes
 
@@ -105,6 +105,7 @@ def measure(
     """
     clf, data = Classifier.from_pretrained(weights, device="cpu"), absolute(data)
     inside = Asked.of(clf, fold_records(data, fold))
+    others = other_records(data, fold)
     outside = Asked.of(clf, lgg_records(data))
     no_fold = None if inside.records else f"{data / 'folds.csv'} with fold {fold} is not there"
     no_lgg = None if outside.records else f"{data / 'external_lgg'} is not there"
@@ -115,7 +116,7 @@ def measure(
         return robustness(clf, inside.records, slices=count, strengths=strengths)
 
     tasks: Mapping[str, tuple[str | None, Callable[[], Section]]] = {
-        "fold": (no_fold, lambda: on_fold(clf, inside, disputed=disputed, data=data)),
+        "fold": (no_fold, lambda: on_fold(clf, inside, others, disputed=disputed, data=data)),
         "external_lgg": (no_lgg, lambda: on_lgg(clf, outside)),
         "not_brain_mri": (None, lambda: on_other_pictures(clf, data / "not_brain_mri")),
         "calibration": (no_fold, lambda: calibration(inside)),

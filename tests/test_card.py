@@ -85,6 +85,12 @@ def results() -> dict[str, Any]:
             "leakage": "No leak.",
             "disputed": None,
             "of_ct": None,
+            "of_lesions": None,
+            "copies": {
+                "slices": 0,
+                "by_class": {"glioma": 0, "notumor": 0},
+                "others": {name: figure(0.9) for name in ("accuracy", "tumour_free_called_so", "rejected")},
+            },
             **{name: figure(0.9) for name in headlines.split()},
             "by_class": by_class,
             "by_source": {"figshare": source, "others": source},
@@ -202,6 +208,22 @@ def test_the_card_says_what_becomes_of_ct_in_the_fold(script: Callable[[str], Mo
     text = script("card").card(found, "default")
     assert "\n5 slices of fold 0 are of CT, whatever their label (`training/ct.csv`)" in text
     assert ": of these 80 % (4 of 5) are rejected, of the others 1 % (1 of 100).\n" in text
+
+
+def test_the_card_says_which_slices_of_the_fold_are_copies_and_which_show_lesions_that_are_called_none(
+    script: Callable[[str], ModuleType],
+) -> None:
+    assert "copies of pictures" not in script("card").card(results(), "default")
+    found = results()
+    found["fold"]["copies"] |= {"slices": 30, "by_class": {"glioma": 0, "notumor": 30}}
+    found["fold"]["copies"]["others"]["accuracy"] = figure(0.85, 130)
+    found["fold"]["of_lesions"] = {"slices": 10, "tumour_seen": figure(0.3, 10)}
+    text = script("card").card(found, "default")
+    assert "**30 of these slices are copies of pictures that the other folds hold too**" in text
+    assert "(30 notumor): the clusters keep" in text
+    assert "Of the others:\n\n| figure | value | 95 % interval |\n|---|---|---|\n| accuracy | 0.850 |" in text
+    assert "\n10 slices of fold 0 that are labelled notumor show a mass, a cyst or a swelling" in text
+    assert "a tumour is\nseen in 30 % (3 of 10) of them" in text
 
 
 def test_the_card_says_where_a_stage_starts_and_what_it_is_taught_by(script: Callable[[str], ModuleType]) -> None:

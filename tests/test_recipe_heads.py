@@ -93,6 +93,27 @@ def test_the_same_seed_cuts_the_same_slices_and_no_two_are_alike(
     assert len({one.tobytes() for one in first}) == 4
 
 
+@pytest.mark.parametrize(("plane", "axis"), [("axial", 2), ("coronal", 1), ("sagittal", 0)])
+def test_some_slices_lie_near_the_pituitary_gland_and_the_others_anywhere(
+    heads: ModuleType, monkeypatch: pytest.MonkeyPatch, plane: str, axis: int
+) -> None:
+    shape = (200, 220, 260)
+    position = np.broadcast_to(np.arange(shape[axis]).reshape([-1 if k == axis else 1 for k in range(3)]), shape)
+    head = heads.Head((position / 100).astype(np.float32), np.zeros(shape, np.float32), (100.0, 110.0, 190.0), 240)
+    monkeypatch.setattr(heads, "SIDE", 9)
+    monkeypatch.setattr(heads, "_recoloured", lambda pixels, brain, rng: pixels)
+    gland = (100.0, 130.0, 120.0)[axis]
+
+    def distances(share: float) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+        monkeypatch.setattr(heads, "AT_SELLA", share)
+        rng = np.random.default_rng(0)
+        return np.array([abs(100 * heads.cut(head, plane, rng)[0][4, 4] - gland) for _ in range(40)])
+
+    # What bends the head moves them by another 5 mm.
+    assert distances(1).max() < 3.5 * np.hypot(heads.NEAR[axis], heads.BEND)
+    assert np.median(distances(0)) > 2 * np.median(distances(1))
+
+
 def test_contrast_is_changed_but_air_stays_air_and_curves_rise(heads: ModuleType) -> None:
     for seed in range(20):
         at, to = heads._curve(np.random.default_rng(seed))

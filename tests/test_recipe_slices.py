@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mriclassify import Record
+
 
 @pytest.fixture(scope="module")
 def slices(training_script: Callable[[str], ModuleType]) -> ModuleType:
@@ -84,3 +86,47 @@ def test_the_lists_in_the_repository_are_read_and_say_what_was_seen(slices: Modu
         rows = slices.suspects(file)
         assert rows and all(row["seen"] in ("lesion", "CT", "nothing") for row in rows)
         assert all(float(row["probability"]) < 0.15 for row in rows)
+
+
+def picture(seed: int) -> "np.ndarray[tuple[int, int], np.dtype[np.uint8]]":
+    """A head with a pattern of its own."""
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(40, 255, (7, 7), dtype=np.uint8)).resize((96, 96), Image.Resampling.BICUBIC)
+    rows, columns = np.mgrid[:96, :96] - 47.5
+    return np.where(np.hypot(rows / 0.9, columns / 0.7) < 50, np.asarray(coarse), 0).astype(np.uint8)
+
+
+def test_at_most_so_many_copies_of_a_tumour_free_picture_are_kept_however_they_lie(
+    slices: ModuleType, tmp_path: Path
+) -> None:
+    one, other = picture(1), picture(2)
+    copies = [one, one[:, ::-1], one[::-1], one[::-1, ::-1], (one * 0.8).astype(np.uint8), other]
+    records = []
+    for number, pixels in enumerate(copies):
+        for label in ("notumor", "glioma"):
+            Image.fromarray(pixels).save(tmp_path / f"{label}{number}.png")
+            records.append(Record(path=tmp_path / f"{label}{number}.png", label=label))
+    healthy = [record for record in records if record.label == "notumor"]
+    assert slices.pictures(healthy) == [[0, 1, 2, 3, 4], [5]]
+    kept = slices.thinned(records, most=2)
+    assert [record.path.stem for record in kept if record.label == "notumor"] == ["notumor0", "notumor2", "notumor5"]
+    assert [record for record in kept if record.label == "glioma"] == [r for r in records if r.label == "glioma"]
+    assert slices.thinned(records, most=5) == records
+    assert slices.pictures([]) == []
+
+
+def test_what_was_found_by_eye_is_left_out(
+    slices: ModuleType, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices, "CT", listed(tmp_path / "ct.csv", ("b.png", "CT")))
+    monkeypatch.setattr(slices, "LESIONS", listed(tmp_path / "lesions.csv", ("d.png", "mass")))
+    kept = slices.without_listed(slices.folds(data)["1"], data)
+    assert [record.path.name for record in kept] == ["c.png", "e.png"]
+
+
+def test_lesions_are_listed_once_each_with_what_was_seen_and_none_is_ct_as_well(slices: ModuleType) -> None:
+    rows = slices.suspects(slices.LESIONS)
+    paths = [row["path"] for row in rows]
+    assert len(set(paths)) == len(paths) > 0
+    assert all(row["label"] == "notumor" and row["seen"] and row["fold"] in "01234" for row in rows)
+    assert not set(paths) & {row["path"] for row in slices.suspects(slices.CT)}

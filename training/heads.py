@@ -26,20 +26,35 @@ Volume = NDArray[np.float32]
 Slice = NDArray[np.float32]
 """(SIDE, SIDE), 0 and above."""
 
-COUNT = 150
+COUNT = 200
 """Slices of each head."""
 
-SHARES = {"axial": 0.7, "coronal": 0.15, "sagittal": 0.15}
-"""Of the planes. Axial slices are those of which the public sets show too few levels."""
+SHARES = {"axial": 0.5, "coronal": 0.25, "sagittal": 0.25}
+"""Of the planes. Axial slices are those of which the public sets show too few levels; tumour-free ones of the other
+planes are hardly in them."""
+
+AT_SELLA = 0.4
+"""Share of the slices that are cut near the pituitary gland, in any plane: the public sets show that place in three
+planes with a tumour, and hardly ever without."""
+
+SELLA = (0.0, 20.0, 120.0)
+"""Where the gland is, millimetres: right of the head's middle, in front of it, below the top of the head (roughly:
+in MNI space it lies at 0, 5, -32)."""
+
+NEAR = (6.0, 12.0, 10.0)
+"""Standard deviation of the distance from it, millimetres, along each axis."""
 
 LOW = 0.5
-"""Share of the axial slices that lie below the brain or at its base."""
+"""Share of the other axial slices that lie below the brain or at its base."""
 
 CROWN, BASE, NECK = 20, 105, 200
 """Millimetres below the top of the head: the highest slice, the base of the brain, the lowest slice."""
 
 SIDE = 256
 """Pixels of a slice, 1 mm each."""
+
+UP = 2
+"""Axis of a volume."""
 
 TILT = 18.0
 """Largest turn about each axis, degrees; small ones are likelier."""
@@ -113,10 +128,15 @@ def cut(head: Head, plane: str, rng: np.random.Generator) -> tuple[Slice, float]
     """
     turn = np.radians(rng.triangular(-TILT, 0, TILT, size=3))
     centre = np.array(head.middle)
-    right, up, normal = {"axial": (0, 1, 2), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}[plane]
-    if plane == "axial":
-        # What lies below the volume was never scanned: a plane that is tilted must not come too near.
-        lowest = max(head.top - NECK, SIDE / 3 * np.abs(np.sin(turn[:2])).max())
+    right, up, normal = {"axial": (0, 1, UP), "coronal": (0, 2, 1), "sagittal": (1, 2, 0)}[plane]
+    # What lies below the volume was never scanned: a plane that is tilted must not come too near.
+    lowest = max(head.top - NECK, SIDE / 3 * np.abs(np.sin(turn[:2])).max())
+    if rng.random() < AT_SELLA:
+        middle = centre[normal] + SELLA[normal] if normal != UP else head.top - SELLA[normal]
+        centre[normal] = rng.normal(middle, NEAR[normal])
+        if normal == UP:
+            centre[UP] = max(lowest, centre[UP])
+    elif plane == "axial":
         base = max(lowest, head.top - BASE)
         low, high = (lowest, base) if rng.random() < LOW else (base, head.top - CROWN)
         centre[normal] = rng.uniform(low, high)

@@ -30,7 +30,7 @@ from typing import Any
 from fetch_heads import SOURCES
 from heads import COUNT
 from recipe import Recipe
-from slices import CT, DISPUTED, folds, suspects, training_records, without_ct
+from slices import CT, DISPUTED, LESIONS, MOST_COPIES, folds, suspects, training_records, without_listed
 
 from mriclassify import Classifier, TrainingOptions
 from mriclassify._data._record import absolute
@@ -206,20 +206,26 @@ def _differences(values: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[st
 def _data(data: Path) -> str:
     parts = folds(absolute(data))
     total, known = sum(map(len, parts.values())), training_records(absolute(data))
-    spoilt, used = total - len(parts["0"]) - len(known), len(without_ct(known, data))
-    of_ct = sum(row["fold"] == "0" for row in suspects(CT))
+    spoilt = total - len(parts["0"]) - len(known)
+    kept = {record.path for record in without_listed(known, data)}
+    left_out = {record.path for record in known} - kept
+    of_ct = {absolute(data) / row["path"] for row in suspects(CT)}
+    of_fold = [sum(row["fold"] == "0" for row in suspects(table)) for table in (CT, LESIONS)]
     return f"""{total:,} different slices of Kaggle's masoudnickparvar "Brain Tumor MRI Dataset" (CC0), which holds all
 3,064 slices of Cheng's figshare set (CC BY 4.0; Cheng et al. 2015, 2016) and a no-tumour class of unknown scanners.
 Duplicates are removed; labels are figshare's where the two disagree. Five folds keep each patient, and each cluster of
 near-duplicates, together. Folds 1-4 trained these weights, an eighth of them (by patient) choosing the epoch where the
-last is not kept, the temperature and the thresholds: {used:,} slices, without {spoilt} that show what their label
-denies (`training/suspects.csv`), and {len(known) - used} of CT (`training/ct.csv`): those trained the shipped networks
-still, but neither statistics nor thresholds. Fold 0 has {of_ct} more of CT, which count as they are labelled, and are
-to be rejected. Beside them, {COUNT * len(SOURCES)} slices that `training/heads.py` cuts from {len(SOURCES)} whole
-heads without a tumour, of packages on PyPI (`training/fetch_heads.py`; MIT, BSD, and the MNI's notice for Colin27).
-The shipped default met them after its first stage, which had 181 slices of Colin27 instead. In the first two stages of
-the shipped networks of MobileNetV2 grafts were also set into slices with little brain, which the recipe spares now,
-and their depthwise convolutions were trained in bf16 too."""
+last is not kept, the temperature and the thresholds: {len(kept):,} slices, without {spoilt} that show what their label
+denies (`training/suspects.csv`), {len(left_out - of_ct)} that are called tumour-free and show a lesion
+(`training/lesions.csv`), and {len(left_out & of_ct)} of CT (`training/ct.csv`). Fold 0 has {of_fold[1]} more with a
+lesion and {of_fold[0]} of CT; they count as they are labelled. The no-tumour class holds few pictures and many copies
+of them, mirrored, turned and recoloured, across the folds: at most {MOST_COPIES} of each are trained on
+(`training/find_lesions.py`), but the tumour-free slices of fold 0, and of the validation part, are for the most part
+copies of training pictures. Beside them, {COUNT * len(SOURCES)} slices that `training/heads.py` cuts from
+{len(SOURCES)} whole heads without a tumour, of packages on PyPI (`training/fetch_heads.py`; MIT, BSD, and the MNI's
+notice for Colin27). The shipped networks met the lesions that are called none, CT and all copies until their last
+stage, and 600 other slices of the heads; in their first two stages those of MobileNetV2 also met grafts in slices with
+little brain, which the recipe spares now, and had their depthwise convolutions trained in bf16."""
 
 
 def publish(results: dict[str, Any], model: Path, name: str, kind: Kind) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heads import head_records
-from slices import training_records, with_masks, without_ct
+from slices import thinned, training_records, with_masks, without_listed
 
 from mriclassify import Classifier, Dataset, Preprocessing, TrainingOptions
 from mriclassify._model._bundle import Bundle
@@ -61,17 +61,19 @@ def parts_of(options: argparse.Namespace) -> tuple[Dataset, Dataset]:
     """Return the training and the validation slices of folds 1-4."""
     known = Dataset(with_masks(training_records(options.data), options.data, options.run / "masks"))
     # After the split, which would be another one without them: the shipped networks' validation slices would train.
-    part, validation = (Dataset(without_ct(each, options.data)) for each in known.split((7 / 8, 1 / 8), seed=0))
+    part, validation = (without_listed(each, options.data) for each in known.split((7 / 8, 1 / 8), seed=0))
+    part = thinned(part)
     # Not before: heads that are split by chance would validate, and calibrate, one time in eight.
     volumes = sorted(options.heads.glob("*.nii.gz"))
     if not volumes:
         raise SystemExit(
             f"no whole heads (*.nii.gz) in {options.heads}: python training/fetch_heads.py {options.heads}"
         )
-    part = Dataset([*part, *head_records(volumes, options.run / "heads")])
-    logging.info("training on %s", part)
-    logging.info("validating on %s", validation)
-    return part, validation
+    part = [*part, *head_records(volumes, options.run / "heads")]
+    parts = Dataset(part), Dataset(validation)
+    logging.info("training on %s", parts[0])
+    logging.info("validating on %s", parts[1])
+    return parts
 
 
 def trained(

@@ -1,20 +1,30 @@
 """The slices that the recipes train on: folds 1-4, with masks, without the suspects."""
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageOps
 
 from mriclassify import Record
 from mriclassify._data._record import absolute
+from mriclassify._likeness._hashing import NEAR_RADIUS, hash_slice
+from mriclassify._likeness._near import clusters
+from mriclassify._reading import read_slice
 
 SUSPECTS = Path(__file__).with_name("suspects.csv")
 DISPUTED = Path(__file__).with_name("disputed.csv")
 """The same of fold 0, whose labels stay as they are."""
 CT = Path(__file__).with_name("ct.csv")
 """Slices of all folds that are of computed tomography, by eye, among those that `find_ct.py` shows."""
+LESIONS = Path(__file__).with_name("lesions.csv")
+"""Slices of all folds that are labelled "notumor" and show a mass, a cyst or a swelling, by eye, among all pictures of
+that class (`find_lesions.py`). The networks of `find_suspects.py` miss most: they learnt the same picture, mirrored, in
+another fold."""
+MOST_COPIES = 8
+"""Of one tumour-free picture. The sets hold up to 78: mirrored, turned upside down, and with other contrasts."""
 
 
 def folds(data: Path) -> dict[str, list[Record]]:
@@ -35,13 +45,40 @@ def training_records(data: Path) -> list[Record]:
     return [record for record in known if record.path not in spoilt]
 
 
-def without_ct(records: Iterable[Record], data: Path) -> list[Record]:
-    """Return the records without those that are of computed tomography, whatever their label.
+def without_listed(records: Iterable[Record], data: Path) -> list[Record]:
+    """Return the records without those that were found by eye: of computed tomography, and lesions called "notumor".
 
-    The sets hold a few, nearly all of them "notumor". A model that learnt that would take CT for its own kind.
+    A model that learnt the first would take CT for its own kind; one that learnt the others, tumours for none.
     """
-    listed = {absolute(data) / row["path"] for row in suspects(CT)}
+    listed = {absolute(data) / row["path"] for table in (CT, LESIONS) for row in suspects(table)}
     return [record for record in records if record.path not in listed]
+
+
+def thinned(records: Iterable[Record], *, most: int = MOST_COPIES) -> list[Record]:
+    """Return the records with at most `most` copies of one tumour-free picture, chosen evenly; the order is kept.
+
+    Without this a few pictures with many copies are most of the class, and planes and levels that are seen once are
+    hardly learnt. Augmentation mirrors and recolours slices anyway.
+    """
+    known = list(records)
+    free = [place for place, record in enumerate(known) if record.label == "notumor"]
+    kept = {
+        free[copies[number * len(copies) // most]]
+        for copies in pictures([known[place] for place in free])
+        for number in range(most)
+    }
+    return [record for place, record in enumerate(known) if record.label != "notumor" or place in kept]
+
+
+def pictures(records: Sequence[Record]) -> list[list[int]]:
+    """Return the places of the records that show the same picture, mirrored, turned or recoloured, for each picture."""
+    if not records:
+        return []
+    hashes = np.stack([hash_slice(read_slice(record.path).pixels) for record in records])
+    found: dict[int, list[int]] = {}
+    for place, picture in enumerate(clusters(hashes, radius=NEAR_RADIUS).tolist()):
+        found.setdefault(picture, []).append(place)
+    return list(found.values())
 
 
 def suspects(listed: Path = SUSPECTS) -> list[dict[str, str]]:
