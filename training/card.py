@@ -197,8 +197,8 @@ def _copies(fold: Results) -> list[str]:
     if lesions is not None:
         said_of.append(
             f"{lesions['slices']} slices of fold 0 that are labelled notumor show a mass, a cyst or a swelling "
-            f"(`training/lesions.csv`): a tumour is\nseen in {of(lesions['tumour_seen'])} of them, which counts as "
-            "an error."
+            f"(`training/lesions.csv`): a tumour is\nseen in {of(lesions['tumour_seen'])} of them. To see it counts as "
+            "an error, since the labels stay."
         )
     return said_of
 

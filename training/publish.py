@@ -227,11 +227,12 @@ of them, mirrored, turned and recoloured, across the folds: at most {MOST_COPIES
 (`training/find_lesions.py`), but the tumour-free slices of fold 0, and of the validation part, are for the most part
 copies of training pictures. Beside them, {COUNT * len(SOURCES)} slices that `training/heads.py` cuts from
 {len(SOURCES)} whole heads without a tumour, of packages on PyPI (`training/fetch_heads.py`; MIT, BSD, and the MNI's
-notice for Colin27). Temperature, thresholds and statistics were made so. The shipped networks had been trained before
-that was known, with the lesions that are called none, CT, all copies, and 600 other slices of the heads; only the last
-stage of the larger network of the accurate weights was not, and the default was taught by `ensemble.lesions-v10`, from
-before that stage. In their first two stages those of MobileNetV2 also met grafts in slices with little brain, which the
-recipe spares now, and had their depthwise convolutions trained in bf16."""
+notice for Colin27). Temperature, thresholds and statistics were made so, but for those by which the default rejects:
+they are of the slices that trained it, lesions and copies included, and without CT. The shipped networks had been
+trained before that was known, with the lesions that are called none, CT, all copies, and 600 other slices of the heads;
+only the last stage of the larger network of the accurate weights was not, and the default was taught by
+`ensemble.lesions-v10`, from before that stage. In their first two stages those of MobileNetV2 also met grafts in slices
+with little brain, which the recipe spares now, and had their depthwise convolutions trained in bf16."""
 
 
 def publish(results: dict[str, Any], model: Path, name: str, kind: Kind) -> None:
