@@ -1,6 +1,5 @@
 """The sections of `trust.py` but robustness: each asks, and returns plain figures by name."""
 
-import csv
 import platform
 import statistics
 import tempfile
@@ -25,15 +24,15 @@ from _trust_figures import (
     reliability,
 )
 from _trust_slices import BATCH, FIGSHARE, OTHERS, TUMOUR, Asked, looked, outlined, with_outlines
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from slices import CT, LESIONS, suspects
+from slices import CT, LESIONS, hashes_of, listed_in
 
 from mriclassify import Classifier, Dataset, Record, Report
-from mriclassify._data._record import absolute
-from mriclassify._likeness._hashing import NEAR_RADIUS, Hashes, hash_slice
+from mriclassify._likeness._hashing import NEAR_RADIUS
 from mriclassify._likeness._near import near_between
 from mriclassify._reading import read_slice
 from mriclassify._threads import batched
@@ -109,16 +108,14 @@ def _of_source(asked: Asked, source: str) -> Section:
 
 def _disputed(asked: Asked, disputed: Path, data: Path) -> dict[str, int]:
     """Return how many errors there are, and how many of them are on slices whose label a list doubts."""
-    with disputed.open(newline="") as file:
-        doubted = {absolute(data / row["path"]) for row in (*csv.DictReader(file), *suspects(LESIONS))}
+    doubted = listed_in(disputed, data) | listed_in(LESIONS, data)
     wrong = [asked.records[index].path for index in np.flatnonzero(~asked.correct)]
     return {"errors": len(wrong), "disputed": len(doubted.intersection(wrong))}
 
 
 def _of_ct(asked: Asked, data: Path) -> Section | None:
     """Return how many of the slices that are of CT, whatever their label, are rejected, and of the others."""
-    listed = {absolute(data / row["path"]) for row in suspects(CT)}
-    of_ct, rejected = np.array([record.path in listed for record in asked.records]), asked.has("rejected")
+    of_ct, rejected = _are_listed(asked, CT, data), asked.has("rejected")
     if not of_ct.any():
         return None
     return {
@@ -130,8 +127,7 @@ def _of_ct(asked: Asked, data: Path) -> Section | None:
 
 def _of_lesions(asked: Asked, data: Path) -> Section | None:
     """Return in how many of the slices that show a lesion, though their label denies it, a tumour is seen."""
-    listed = {absolute(data / row["path"]) for row in suspects(LESIONS)}
-    here = np.array([record.path in listed for record in asked.records])
+    here = _are_listed(asked, LESIONS, data)
     if not here.any():
         return None
     return {"slices": int(here.sum()), "tumour_seen": mean(asked.seen[here], asked.of_group(here))}
@@ -142,7 +138,7 @@ def _copies(asked: Asked, others: Sequence[Record]) -> Section:
 
     Mirrored and turned copies count. The clusters of `folds.csv` keep copies together only as far as they lie alike.
     """
-    pairs = near_between(_hashes(asked.records), _hashes(others), radius=NEAR_RADIUS)
+    pairs = near_between(hashes_of(asked.records), hashes_of(others), radius=NEAR_RADIUS)
     copied = np.isin(np.arange(len(asked.records)), pairs[:, 0])
     own, free = ~copied, ~copied & ~asked.tumour
     labels = np.array([record.label for record in asked.records])
@@ -157,9 +153,9 @@ def _copies(asked: Asked, others: Sequence[Record]) -> Section:
     }
 
 
-def _hashes(records: Sequence[Record]) -> Hashes:
-    found = [hash_slice(read_slice(record.path).pixels) for record in records]
-    return np.stack(found) if found else np.zeros((0, 4), np.uint64)
+def _are_listed(asked: Asked, table: Path, data: Path) -> NDArray[np.bool_]:
+    listed = listed_in(table, data)
+    return np.array([record.path in listed for record in asked.records], dtype=bool)
 
 
 def on_lgg(clf: Classifier, asked: Asked) -> Section:

@@ -2,8 +2,8 @@
 
     python training/find_ct.py --data ../shared/data --out runs/ct
 
-Writes `likeness.csv`, the most likely first, and `sheet.png`, the first of them in rows, into the folder `--out`. Which
-of them are of CT, somebody has to say by eye: `training/ct.csv` is what an engineer, not a radiologist, took for it.
+Writes `likeness.csv`, the most likely first, and sheets of the first of them into the folder `--out`. Which of them are
+of CT, somebody has to say by eye: `training/ct.csv` is what an engineer, not a radiologist, took for it.
 Folds 1-4 are trained without those; those of fold 0 count as they are labelled.
 """
 
@@ -12,15 +12,15 @@ import csv
 import sys
 from pathlib import Path
 
-from PIL import Image
+from sheets import write_sheets
 from slices import folds
 
 from mriclassify import Classifier
 from mriclassify._data._record import absolute
 from mriclassify._model._outputs import outputs_of
 
-COLUMNS, ROWS, SIDE = 15, 8, 128
-"""Of the sheet; the side of a slice in pixels."""
+SHOWN = 154
+"""Slices on the sheets."""
 
 
 def main() -> None:
@@ -44,12 +44,8 @@ def main() -> None:
             fold, record = slices[index]
             path = record.path.relative_to(absolute(options.data)).as_posix()
             table.writerow([path, record.label, fold, f"{scores[index]:.3f}"])
-    sheet = Image.new("L", (COLUMNS * SIDE, ROWS * SIDE))
-    for place, index in enumerate(order[: COLUMNS * ROWS]):
-        with Image.open(slices[index][1].path) as picture:
-            small = picture.convert("L").resize((SIDE, SIDE))
-        sheet.paste(small, (place % COLUMNS * SIDE, place // COLUMNS * SIDE))
-    sheet.save(options.out / "sheet.png")
+    first = order[:SHOWN].tolist()
+    write_sheets(options.out, [(slices[index][1].path, f"{scores[index]:.2f}") for index in first])
 
 
 if __name__ == "__main__":

@@ -13,13 +13,10 @@ import argparse
 import csv
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from sheets import write_sheets
 from slices import folds, pictures
 
 from mriclassify._data._record import absolute
-
-COLUMNS, ROWS, SIDE, LINE = 11, 7, 139, 14
-"""Of a sheet; the side of a slice in pixels, and the height of the line below it."""
 
 
 def main() -> None:
@@ -38,14 +35,8 @@ def main() -> None:
         for picture, copies in enumerate(found):
             for fold, record in (slices[place] for place in copies):
                 table.writerow([picture, len(copies), fold, record.path.relative_to(data).as_posix()])
-    for first in range(0, len(found), COLUMNS * ROWS):
-        sheet = Image.new("L", (COLUMNS * SIDE, ROWS * (SIDE + LINE)))
-        for place, copies in enumerate(found[first : first + COLUMNS * ROWS]):
-            x, y = place % COLUMNS * SIDE, place // COLUMNS * (SIDE + LINE)
-            with Image.open(slices[copies[0]][1].path) as image:
-                sheet.paste(image.convert("L").resize((SIDE, SIDE)), (x, y))
-            ImageDraw.Draw(sheet).text((x, y + SIDE), f"{first + place}: {len(copies)}", fill=255)
-        sheet.save(options.out / f"sheet-{first // (COLUMNS * ROWS) + 1}.png")
+    shown = [(slices[copies[0]][1].path, f"{picture}: {len(copies)}") for picture, copies in enumerate(found)]
+    write_sheets(options.out, shown)
     print(f"{len(found)} pictures of {len(slices)} slices are in {options.out}")
 
 

@@ -30,7 +30,7 @@ from typing import Any
 from fetch_heads import SOURCES
 from heads import COUNT
 from recipe import Recipe
-from slices import CT, DISPUTED, LESIONS, MOST_COPIES, folds, suspects, training_records, without_listed
+from slices import CT, DISPUTED, LESIONS, MOST_COPIES, folds, listed_in, suspects, training_records, without_listed
 
 from mriclassify import Classifier, TrainingOptions
 from mriclassify._data._record import absolute
@@ -213,7 +213,7 @@ def _data(data: Path) -> str:
     spoilt = total - len(parts["0"]) - len(known)
     kept = {record.path for record in without_listed(known, data)}
     left_out = {record.path for record in known} - kept
-    of_ct = {absolute(data) / row["path"] for row in suspects(CT)}
+    of_ct = listed_in(CT, data)
     of_fold = [sum(row["fold"] == "0" for row in suspects(table)) for table in (CT, LESIONS)]
     return f"""{total:,} different slices of Kaggle's masoudnickparvar "Brain Tumor MRI Dataset" (CC0), which holds all
 3,064 slices of Cheng's figshare set (CC BY 4.0; Cheng et al. 2015, 2016) and a no-tumour class of unknown scanners.

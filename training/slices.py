@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from mriclassify import Record
 from mriclassify._data._record import absolute
-from mriclassify._likeness._hashing import NEAR_RADIUS, hash_slice
+from mriclassify._likeness._hashing import NEAR_RADIUS, Hashes, hash_slice
 from mriclassify._likeness._near import clusters
 from mriclassify._reading import read_slice
 
@@ -50,7 +50,7 @@ def without_listed(records: Iterable[Record], data: Path) -> list[Record]:
 
     A model that learnt the first would take CT for its own kind; one that learnt the others, tumours for none.
     """
-    listed = {absolute(data) / row["path"] for table in (CT, LESIONS) for row in suspects(table)}
+    listed = listed_in(CT, data) | listed_in(LESIONS, data)
     return [record for record in records if record.path not in listed]
 
 
@@ -74,11 +74,22 @@ def pictures(records: Sequence[Record]) -> list[list[int]]:
     """Return the places of the records that show the same picture, mirrored, turned or recoloured, for each picture."""
     if not records:
         return []
-    hashes = np.stack([hash_slice(read_slice(record.path).pixels) for record in records])
     found: dict[int, list[int]] = {}
-    for place, picture in enumerate(clusters(hashes, radius=NEAR_RADIUS).tolist()):
+    for place, picture in enumerate(clusters(hashes_of(records), radius=NEAR_RADIUS).tolist()):
         found.setdefault(picture, []).append(place)
     return list(found.values())
+
+
+def hashes_of(records: Sequence[Record]) -> Hashes:
+    """Return the perceptual hash of each record's slice, (n, 4)."""
+    # Not `look`, which would keep its cache beside the data.
+    found = [hash_slice(read_slice(record.path).pixels) for record in records]
+    return np.stack(found) if found else np.zeros((0, 4), np.uint64)
+
+
+def listed_in(table: Path, data: Path) -> set[Path]:
+    """Return the slices that a list names: absolute paths."""
+    return {absolute(data) / row["path"] for row in suspects(table)}
 
 
 def suspects(listed: Path = SUSPECTS) -> list[dict[str, str]]:
