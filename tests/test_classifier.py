@@ -11,7 +11,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
+from scipy.ndimage import gaussian_filter
 from torch import nn
 
 from mriclassify import (
@@ -495,10 +496,27 @@ def test_training_on_other_classes_gets_a_new_head_on_the_same_backbone(
 # evaluate
 
 
-def test_new_patients_are_no_leak(fitted: Classifier, parts: tuple[Dataset, Dataset]) -> None:
+@pytest.fixture(scope="module")
+def strangers(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """A slice of each of four new patients, which do not look like each other as all phantoms do."""
+    folder, records = tmp_path_factory.mktemp("strangers"), []
+    for seed, label in enumerate(CLASSES):
+        tissue = gaussian_filter(np.random.default_rng(seed).normal(size=(96, 96)), 5)
+        shown = 128 + 127 * tissue / np.abs(tissue).max()
+        Image.fromarray(shown.astype(np.uint8)).save(folder / f"{label}.png")
+        records.append(Record(folder / f"{label}.png", label, group=f"stranger {seed}"))
+    return Dataset(records)
+
+
+def test_new_patients_are_no_leak(fitted: Classifier, strangers: Dataset) -> None:
+    leak = fitted.evaluate(strangers, bootstrap=0).leakage
+    assert leak.checked
+    assert not leak.leaks
+    assert (leak.slices_seen, leak.slices_alike, leak.groups_seen) == (0, 0, 0)
+
+
+def test_a_report_says_of_what_it_is(fitted: Classifier, parts: tuple[Dataset, Dataset]) -> None:
     report = fitted.evaluate(parts[1], bootstrap=20)
-    assert report.leakage.checked
-    assert not report.leakage.leaks
     assert (report.leakage.slices_seen, report.leakage.groups_seen) == (0, 0)
     assert (report.n, report.n_groups, report.interval_unit) == (16, 8, "group")
     assert "By group" in report.split
@@ -519,6 +537,18 @@ def test_training_slices_are_a_leak_whatever_their_files_are_called(
     leak = fitted.evaluate(Dataset(copies), bootstrap=0).leakage
     assert (leak.slices_seen, leak.groups_seen) == (3, None)
     assert leak.leaks
+
+
+def test_mirrored_training_slices_are_a_leak(
+    fitted: Classifier, parts: tuple[Dataset, Dataset], strangers: Dataset, tmp_path: Path
+) -> None:
+    mirrored = []
+    for number, record in enumerate(parts[0][:3]):
+        with Image.open(record.path) as picture:
+            ImageOps.mirror(picture).save(tmp_path / f"{number}.png")
+        mirrored.append(Record(tmp_path / f"{number}.png", record.label))
+    leak = fitted.evaluate(Dataset([*mirrored, *strangers]), bootstrap=0).leakage
+    assert (leak.slices_seen, leak.slices_alike, leak.leaks) == (0, 3, True)
 
 
 def test_patient_of_the_training_is_a_leak_even_with_another_slice(

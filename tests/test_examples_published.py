@@ -82,7 +82,7 @@ def test_a_script_prints_figures_with_patients_apart_and_keeps_its_model(
     name: str, leaky: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = run(f"{name}.py", leaky, *SMALL, "--out", tmp_path / "out", monkeypatch=monkeypatch, capsys=capsys)
-    assert "No test slice and no test patient (or near-duplicate) was in training." in said
+    assert "No test slice, no near-duplicate of one, and no test patient was in training." in said
     assert re.search(r"^accuracy +(0\.\d{4}|–) +[01]\.\d{4}", said, re.MULTILINE)
     assert (tmp_path / "out" / "report" / "report.json").exists()
     assert len(list((tmp_path / "out").glob("*.safetensors"))) == 1

@@ -149,9 +149,6 @@ def _speed(results: Results) -> str:
     )
 
 
-AS_THEY_LIE = " That is said of slices as they lie; of mirrored and turned ones see below."
-
-
 def _fold(fold: Results, classes: Sequence[str]) -> str:
     if "left_out" in fold:
         return f"Not measured: {fold['left_out']}."
@@ -168,7 +165,7 @@ def _fold(fold: Results, classes: Sequence[str]) -> str:
         [
             f"{fold['slices']} slices of {fold['groups']} patients or clusters of near-duplicates. 95 % intervals by "
             "bootstrap over these; that of\nthe calibration error lies too high, since resampling adds to it.\n"
-            f"{fold['leakage']}{AS_THEY_LIE if fold['copies']['slices'] else ''}",
+            f"{fold['leakage']}",
             figures(*((name.replace("_", " "), fold[name]) for name in HEADLINES)),
             rows(("class", "slices", "recall", "95 % interval", "precision", "specificity"), *by_class),
             'By source: "figshare" are the two hospitals that most tumour slices come from, "others" the rest.',

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from mriclassify import Bundle, CalibrationError, Classifier, OptionError, Prediction, Thresholds
 from mriclassify._model._network import Outputs
-from mriclassify._model._provenance import Provenance, fingerprint, fingerprints, group_hashes
+from mriclassify._model._provenance import Provenance, fingerprint, group_hashes, marks_of
 from mriclassify._trust._conformal import Conformal
 from mriclassify._trust._familiarity import Familiarity
 from mriclassify._trust._tomography import CtLikeness
@@ -184,7 +185,7 @@ def test_a_fingerprint_knows_pixels_whatever_their_file(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (40, 40), dtype=np.uint8)
     for name in ("a.png", "b.bmp", "c.tif"):
         Image.fromarray(pixels).save(tmp_path / name)
-    found = fingerprints([tmp_path / "a.png", tmp_path / "b.bmp", tmp_path / "c.tif"])
+    found = marks_of([tmp_path / "a.png", tmp_path / "b.bmp", tmp_path / "c.tif"]).fingerprints
     assert len(set(found.tolist())) == 1
     assert int(found[0]) == fingerprint(pixels.astype(np.float32))
     changed = pixels.astype(np.float32)
@@ -192,14 +193,50 @@ def test_a_fingerprint_knows_pixels_whatever_their_file(tmp_path: Path) -> None:
     assert fingerprint(changed) != found[0]
 
 
-def test_a_file_that_cannot_be_read_has_no_fingerprint(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_has_no_marks(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no picture")
-    assert fingerprints([tmp_path / "text.png"]).tolist() == [0]
+    found = marks_of([tmp_path / "text.png"])
+    assert (found.fingerprints.tolist(), found.hashes.tolist()) == ([0], [[0, 0, 0, 0]])
+    assert [each.shape for each in marks_of([])] == [(0,), (0, 4)]
 
 
 def test_provenance_knows_what_it_was_given() -> None:
     provenance = Provenance(slices=np.array([3, 5, 2**64 - 1], np.uint64))
     assert provenance.knows(np.array([5, 4, 2**64 - 1], np.uint64)).tolist() == [True, False, True]
+
+
+def test_provenance_knows_near_duplicates_mirrored_and_turned_ones_too(tmp_path: Path) -> None:
+    smooth = gaussian_filter(np.random.default_rng(0).normal(size=(3, 96, 80)), (0, 4, 4))
+    first, second, third = (255 * (plane - plane.min()) / np.ptp(plane) for plane in smooth)
+    shown = {
+        "first": first,
+        "mirrored": first[:, ::-1],
+        "turned": np.rot90(first),
+        "brighter": first**0.8,
+        "new": third,
+    }
+    for name, plane in (shown | {"second": second}).items():
+        Image.fromarray(plane.astype(np.uint8)).save(tmp_path / f"{name}.png")
+    provenance = Provenance(hashes=marks_of([tmp_path / "first.png", tmp_path / "second.png"]).hashes)
+    found = provenance.resembles(marks_of([tmp_path / f"{name}.png" for name in shown]).hashes)
+    assert dict(zip(shown, found.tolist(), strict=True)) == {name: name != "new" for name in shown}
+    assert provenance.resembles(np.zeros((0, 4), np.uint64)).tolist() == []
+    assert not Provenance(hashes=np.zeros((0, 4), np.uint64)).resembles(np.ones((2, 4), np.uint64)).any()
+
+
+def test_provenance_of_several_has_what_each_has_seen_or_does_not_know() -> None:
+    rows = np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.uint64)
+    one = Provenance(slices=np.array([7, 3], np.uint64), hashes=rows, groups=("b", "a"), split="by patient")
+    other = Provenance(slices=np.array([3, 5], np.uint64), hashes=rows[:1], groups=("c",), split="otherwise")
+    both = one.with_others([other])
+    assert (both.slices.tolist(), both.groups, both.split) == ([3, 5, 7], ("a", "b", "c"), "by patient")
+    assert both.hashes is not None
+    assert both.hashes.tolist() == rows.tolist()
+    unknown = one.with_others([other, Provenance(slices=np.array([9], np.uint64))])
+    assert unknown.slices.tolist() == [3, 5, 7, 9]
+    assert unknown.hashes is None
+    with pytest.raises(OptionError, match="looked like is not known: fit anew"):
+        unknown.resembles(rows)
 
 
 def test_group_hashes_do_not_hold_the_name() -> None:

@@ -64,6 +64,8 @@ def test_everything_comes_back(fitted: Classifier, saved: Path) -> None:
     assert after.familiarity is not None
     np.testing.assert_array_equal(after.familiarity.distance(features), before.familiarity.distance(features))
     np.testing.assert_array_equal(after.provenance.slices, before.provenance.slices)
+    assert after.provenance.hashes is not None
+    np.testing.assert_array_equal(after.provenance.hashes, before.provenance.hashes)
     assert after.provenance.groups == before.provenance.groups
     assert after.provenance.split == before.provenance.split
     assert len(after.provenance.slices) > 0
@@ -122,6 +124,8 @@ def member(**changes: object) -> dict[str, object]:
         (put("network.head.bias", torch.ones(4, dtype=torch.complex64)), r"another kind of number .* head\.bias"),
         (put("provenance.slices", torch.ones(4)), r"provenance\.slices can't be torch\.float32"),
         (put("provenance.slices", torch.ones(4, 2, dtype=torch.int64)), r"provenance\.slices can't be .*\(4, 2\)"),
+        (put("provenance.hashes", torch.ones(3, 4)), r"provenance\.hashes can't be torch\.float32"),
+        (put("provenance.hashes", torch.ones(3, 5, dtype=torch.int64)), r"provenance\.hashes can't be .*\(3, 5\)"),
         (drop("familiarity.basis"), r"model\.safetensors.*statistics of features are"),
         (put("ct.weights", torch.ones(3)), r"model\.safetensors.*line to CT is"),
         (put("familiarity.more", torch.ones(2)), r"model\.safetensors.*statistics of features are"),
@@ -229,6 +233,16 @@ def test_a_file_from_before_there_were_rejections_is_loaded_without_checks(
     assert clf.predict(np.random.default_rng(0).random((64, 64))).status != "rejected"
     clf.save(saved)
     assert load_bundle(saved).thresholds == bundle.thresholds
+
+
+def test_a_file_from_before_looks_were_kept_does_not_say_which_slices_are_alike(
+    saved: Path, parts: tuple[Dataset, Dataset]
+) -> None:
+    clf = Classifier.from_pretrained(
+        rewritten(saved, tensors=lambda tensors: tensors.pop("provenance.hashes")), device="cpu"
+    )
+    leakage = clf.evaluate(parts[0], bootstrap=0).leakage
+    assert (leakage.slices_seen, leakage.slices_alike) == (len(parts[0]), None)
 
 
 def test_a_file_from_before_levels_were_fitted_draws_lesions_at_one_half_and_knows_no_ct(saved: Path) -> None:

@@ -16,7 +16,7 @@ from mriclassify._evaluation._pictures import Explain, Picture, PictureOf, pictu
 from mriclassify._evaluation._report import Report, make_report
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._prediction import Prediction
-from mriclassify._model._provenance import fingerprints, group_hashes
+from mriclassify._model._provenance import group_hashes, marks_of
 from mriclassify._version import __version__
 
 HOW_SPLIT = {
@@ -109,10 +109,12 @@ def _groups(data: Dataset) -> list[str] | None:
 def _leakage(bundle: Bundle, data: Dataset) -> Leakage:
     provenance, groups = bundle.provenance, _groups(data)
     checked = len(provenance.slices) > 0
-    seen = provenance.knows(fingerprints([record.path for record in data])) if checked else np.zeros(0, bool)
+    marks = marks_of([record.path for record in data] if checked else [])
+    seen = provenance.knows(marks.fingerprints)
     return Leakage(
         checked=checked,
         slices_seen=int(seen.sum()),
+        slices_alike=int((provenance.resembles(marks.hashes) & ~seen).sum()) if provenance.hashes is not None else None,
         groups_seen=len(group_hashes(groups) & set(provenance.groups)) if groups and provenance.groups else None,
         n_slices=len(data),
         allowed=data.allowed_leak,

@@ -2,14 +2,17 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mriclassify._errors import ReadError
+from mriclassify._errors import OptionError, ReadError
 from mriclassify._likeness._fingerprint import fingerprint
+from mriclassify._likeness._hashing import NEAR_RADIUS, Hashes, hash_slice
+from mriclassify._likeness._near import near_between
 from mriclassify._reading import read_slice
 from mriclassify._threads import ordered_map, worker_count
 
@@ -23,6 +26,8 @@ class Provenance:
 
     Attributes:
         slices: fingerprints of the training and validation slices, sorted.
+        hashes: perceptual hashes of the same slices, (n, 4), sorted: near-duplicates are known by them, mirrored and
+            turned ones too. None where not all of them are known, as in files from before they were kept.
         groups: hashes of the names of the patients or clusters that they belong to, sorted. A short list of
             names could be tried against them: they hide names from a reader, not from an attacker.
         split: a sentence on how validation was kept apart.
@@ -31,6 +36,7 @@ class Provenance:
     """
 
     slices: Fingerprints = field(default_factory=lambda: np.zeros(0, np.uint64))
+    hashes: Hashes | None = None
     groups: tuple[str, ...] = ()
     split: str = ""
     created: str = ""
@@ -40,18 +46,57 @@ class Provenance:
         """Return, for each fingerprint, whether that slice was in training or validation."""
         return np.isin(fingerprints, self.slices)
 
+    def resembles(self, hashes: Hashes) -> NDArray[np.bool_]:
+        """Return, for each hash (n, 4), whether a slice in training or validation is a near-duplicate of that slice.
 
-def fingerprints(paths: Sequence[Path]) -> Fingerprints:
-    """Return the fingerprint of each file's slice; 0 for a file that can't be read."""
+        Raises:
+            OptionError: these hashes are not known.
+        """
+        if self.hashes is None:
+            raise OptionError("what the slices in training looked like is not known: fit anew")
+        found = np.zeros(len(hashes), dtype=bool)
+        if len(hashes) and len(self.hashes):
+            found[near_between(hashes, self.hashes, radius=NEAR_RADIUS)[:, 0]] = True
+        return found
 
-    def of(path: Path) -> int:
+    def with_others(self, others: Iterable["Provenance"]) -> "Provenance":
+        """Return this with the slices and groups of others: of models that this one is made of, or was taught by."""
+        parts = (self, *others)
+        hashes = [part.hashes for part in parts if part.hashes is not None]
+        return replace(
+            self,
+            slices=np.unique(np.concatenate([part.slices for part in parts])),
+            hashes=np.unique(np.concatenate(hashes), axis=0) if len(hashes) == len(parts) else None,
+            groups=tuple(sorted({group for part in parts for group in part.groups})),
+        )
+
+
+class Marks(NamedTuple):
+    """What n slices are known again by.
+
+    Attributes:
+        fingerprints: (n,) of the very pixels; 0 for a file that can't be read.
+        hashes: (n, 4) of what they look like; zeros for a file that can't be read.
+    """
+
+    fingerprints: Fingerprints
+    hashes: Hashes
+
+
+def marks_of(paths: Sequence[Path]) -> Marks:
+    """Return what each file's slice is known again by."""
+
+    def of(path: Path) -> NDArray[np.uint64]:
         try:
-            return fingerprint(read_slice(path).pixels)
+            pixels = read_slice(path).pixels
         except ReadError:
-            return 0
+            return np.zeros(5, np.uint64)
+        return np.array([fingerprint(pixels), *hash_slice(pixels)], np.uint64)
 
     workers = worker_count()
-    return np.fromiter(ordered_map(of, paths, workers=workers, ahead=16 * workers), np.uint64, len(paths))
+    rows = [*ordered_map(of, paths, workers=workers, ahead=16 * workers)]
+    table = np.stack(rows) if rows else np.zeros((0, 5), np.uint64)
+    return Marks(table[:, 0], table[:, 1:])
 
 
 def group_hashes(groups: Iterable[str]) -> set[str]:

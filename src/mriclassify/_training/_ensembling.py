@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
-import numpy as np
-
 from mriclassify._data._augmentation import Augment
 from mriclassify._data._dataset import Dataset
 from mriclassify._errors import ClassMismatchError, NetworkError
@@ -13,7 +11,6 @@ from mriclassify._model._bundle import Bundle
 from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._inference import ready
 from mriclassify._model._network import Network
-from mriclassify._model._provenance import Provenance
 from mriclassify._training._trusting import validated
 
 
@@ -61,7 +58,10 @@ def joined(
         classes=first.classes,
         network=ready(network, first.network.mean.device),
         preprocessing=first.preprocessing,
-        provenance=_provenance([bundle.provenance for bundle in bundles]),
+        provenance=replace(
+            bundles[0].provenance.with_others(bundle.provenance for bundle in bundles[1:]),
+            created=date.today().isoformat(),
+        ),
     )
 
 
@@ -88,13 +88,3 @@ def _single(bundle: Bundle, first: Bundle) -> Network:
             f"{bundle.name} sees slices otherwise than {first.name}: {bundle.preprocessing} and {first.preprocessing}"
         )
     return bundle.network
-
-
-def _provenance(parts: Sequence[Provenance]) -> Provenance:
-    return Provenance(
-        slices=np.unique(np.concatenate([part.slices for part in parts])),
-        groups=tuple(sorted({group for part in parts for group in part.groups})),
-        split=parts[0].split,
-        created=date.today().isoformat(),
-        versions=parts[0].versions,
-    )

@@ -10,7 +10,6 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from mriclassify._data._dataset import Dataset, targets
@@ -21,7 +20,7 @@ from mriclassify._model._blueprint import Blueprint
 from mriclassify._model._bundle import Bundle
 from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._network import Network
-from mriclassify._model._provenance import Provenance, fingerprints, group_hashes
+from mriclassify._model._provenance import Provenance, group_hashes, marks_of
 from mriclassify._reading import read_slice
 from mriclassify._threads import ordered_map, worker_count
 from mriclassify._training._batches import Slices
@@ -242,19 +241,17 @@ def _described(bundle: Bundle) -> str:
 
 def _provenance(kept: Dataset, held: Dataset, split: str, before: Sequence[Bundle]) -> Provenance:
     paths = [record.path for part in (kept, held) for record in part]
-    seen = fingerprints(paths)
-    for path in (path for path, known in zip(paths, seen, strict=True) if not known):
-        read_slice(path)  # raises what `fingerprints` passed over
-    groups = group_hashes(group for part in (kept, held) for group in part.groups if group)
-    for model in before:
-        # A model that goes on from another, or learns from it, has seen what that one saw.
-        seen = np.concatenate([seen, model.provenance.slices])
-        groups |= set(model.provenance.groups)
-    return Provenance(
-        slices=np.unique(seen),
-        groups=tuple(sorted(groups)),
+    seen = marks_of(paths)
+    for path in (path for path, known in zip(paths, seen.fingerprints, strict=True) if not known):
+        read_slice(path)  # raises what `marks_of` passed over
+    own = Provenance(
+        slices=seen.fingerprints,
+        hashes=seen.hashes,
+        groups=tuple(group_hashes(group for part in (kept, held) for group in part.groups if group)),
         split=split,
         created=date.today().isoformat(),
         versions={"mriclassify": __version__}
         | {name: version(name) for name in ("torch", "torchvision", "numpy", "pillow")},
     )
+    # A model that goes on from another, or learns from it, has seen what that one saw.
+    return own.with_others(model.provenance for model in before)

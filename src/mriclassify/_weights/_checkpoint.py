@@ -34,6 +34,7 @@ SCHEMA = 1
 HEADER = "mriclassify"
 NETWORK = "network."
 SLICES = "provenance.slices"
+HASHES = "provenance.hashes"
 FAMILIARITY = "familiarity."
 CT = "ct."
 
@@ -72,7 +73,10 @@ def save_bundle(bundle: Bundle, path: str | os.PathLike[str], *, half: bool = Fa
         tensors |= {FAMILIARITY + key: value for key, value in bundle.familiarity.tensors().items()}
     if bundle.ct_likeness is not None:
         tensors |= {CT + key: value for key, value in bundle.ct_likeness.tensors().items()}
+    # Torch has no unsigned numbers of 64 bits to calculate with.
     tensors[SLICES] = torch.from_numpy(bundle.provenance.slices.view(np.int64).copy())
+    if bundle.provenance.hashes is not None:
+        tensors[HASHES] = torch.from_numpy(np.ascontiguousarray(bundle.provenance.hashes).view(np.int64))
     write_tensors(path, tensors, metadata={HEADER: json.dumps(_header(bundle), sort_keys=True)})
 
 
@@ -93,7 +97,7 @@ def load_bundle(path: str | os.PathLike[str], *, backbone: nn.Module | None = No
         _check_kinds(header, KINDS)
         kept = {prefix: _taken(tensors, prefix) for prefix in (FAMILIARITY, CT)}
         bundle = _empty_bundle(header, file, kept, backbone=backbone)
-        provenance = _provenance(header["provenance"], tensors.pop(SLICES))
+        provenance = _provenance(header["provenance"], tensors.pop(SLICES), tensors.pop(HASHES, None))
     except KeyError as error:
         raise CheckpointError(f"{file}: the entry {error} is missing from it. {REMEDY}") from error
     except (TypeError, ValueError) as error:
@@ -288,13 +292,16 @@ def _taken(tensors: Tensors, prefix: str) -> Tensors:
     return {name.removeprefix(prefix): tensors.pop(name).clone() for name in names}
 
 
-def _provenance(header: Mapping[str, Any], slices: torch.Tensor) -> Provenance:
+def _provenance(header: Mapping[str, Any], slices: torch.Tensor, hashes: torch.Tensor | None) -> Provenance:
     _check_kinds(header, PROVENANCE_KINDS)
     if slices.dtype != torch.int64 or slices.ndim != 1:
         raise TypeError(f"{SLICES} can't be {slices.dtype} of shape {tuple(slices.shape)}")
+    if hashes is not None and (hashes.dtype != torch.int64 or hashes.shape[1:] != (4,)):
+        raise TypeError(f"{HASHES} can't be {hashes.dtype} of shape {tuple(hashes.shape)}")
     return Provenance(
-        # A copy: the tensor lies in the mapped file, and dies with it if somebody cuts that short.
+        # Copies: the tensors lie in the mapped file, and die with it if somebody cuts that short.
         slices=slices.numpy().view(np.uint64).copy(),
+        hashes=None if hashes is None else hashes.numpy().view(np.uint64).copy(),
         groups=tuple(header["groups"]),
         split=header["split"],
         created=header["created"],
