@@ -45,6 +45,7 @@ from _trust_targets import Kind, outcomes
 from mriclassify import Classifier
 from mriclassify._data._record import absolute
 from mriclassify._information import information
+from mriclassify._model._ensemble import Ensemble
 from mriclassify._weights._locating import locate
 
 SCHEMA = 1
@@ -151,6 +152,7 @@ def _lesions(clf: Classifier, inside: Asked, outside: Asked, data: Path) -> Sect
 
 def _header(clf: Classifier, weights: str | Path, *, fold: str, quick: bool) -> dict[str, Any]:
     bundle, content, here = clf.bundle, locate(weights).read_bytes(), information()
+    network = bundle.network
     return {
         "schema": SCHEMA,
         "date": datetime.now(UTC).date().isoformat(),
@@ -164,7 +166,7 @@ def _header(clf: Classifier, weights: str | Path, *, fold: str, quick: bool) -> 
             "parameters": sum(parameter.numel() for parameter in bundle.network.parameters()),
             "lesion_head": bundle.network.lesion_head is not None,
             "classes": list(bundle.classes),
-            "size": bundle.preprocessing.size,
+            "sizes": list(network.sizes) if isinstance(network, Ensemble) else [bundle.preprocessing.size],
             "consensus": bundle.consensus.to_dict() if bundle.consensus else None,
             "temperature": round(bundle.temperature.value, 4),
             "offsets": list(bundle.offsets),
@@ -180,7 +182,8 @@ def _header(clf: Classifier, weights: str | Path, *, fold: str, quick: bool) -> 
 def table(results: Mapping[str, Any], kind: Kind) -> str:
     """Return targets and figures as text."""
     weights = results["weights"]
-    lines = [f"{weights['name']}, {weights['backbone']}, {weights['size']} px, {weights['bytes'] / 1e6:.1f} MB", ""]
+    network = f"{weights['backbone']}, {', '.join(map(str, weights['sizes']))} px"
+    lines = [f"{weights['name']}, {network}, {weights['bytes'] / 1e6:.1f} MB", ""]
     for outcome in outcomes(dict(results), kind):
         verdict = {True: "met", False: "missed", None: ""}[outcome.met]
         lines.append(f"{outcome.title:76} {said(outcome.figure):28} {outcome.asked:15} {verdict}")

@@ -49,7 +49,7 @@ def results() -> dict[str, Any]:
             "parameters": 1000,
             "lesion_head": True,
             "classes": CLASSES,
-            "size": 192,
+            "sizes": [192],
             "consensus": {"healthy": 2, "head": 0.5, "lesion_map": 0.25, "shift": -0.75},
             "temperature": 0.9,
             "created": "2026-11-21",

@@ -2,14 +2,15 @@
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 
-from mriclassify import TrainingOptions
+from mriclassify import Classifier, TrainingOptions
 
 ONCE, TWICE = TrainingOptions(epochs=1), TrainingOptions(epochs=2)
 
@@ -85,6 +86,31 @@ def test_a_stage_may_start_with_an_earlier_one_and_be_taught(
     assert [(call["start"], call["teacher"]) for call in log] == [("net", None), ("net>1", None), ("net>1", "wise")]
 
 
+def test_a_stage_may_go_on_at_another_size(
+    recipe: ModuleType, tmp_path: Path, log: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of_size(size: int, file: Path, sized: Path) -> Path:
+        sized.parent.mkdir(parents=True, exist_ok=True)
+        sized.write_text(f"{file.read_text()}@{size}")
+        return sized
+
+    monkeypatch.setattr(recipe, "_of_size", of_size)
+    asked = recipe.Recipe(backbone="net", size=32, stages=(recipe.Stage((ONCE,)), recipe.Stage((TWICE,), size=48)))
+    assert recipe.trained(asked, options(tmp_path), None, None) == "net>1@48>2"
+
+
+def test_weights_of_another_size_are_the_same_weights(
+    training_script: Callable[[str], ModuleType], fitted: Classifier, tmp_path: Path
+) -> None:
+    module = training_script("recipe")
+    fitted.save(tmp_path / "before.safetensors", half=True)
+    file = module._of_size(48, tmp_path / "before.safetensors", tmp_path / "run" / "start.safetensors")
+    before, after = (Classifier.from_pretrained(each).bundle for each in (tmp_path / "before.safetensors", file))
+    assert before.preprocessing.size != 48
+    assert after.preprocessing == replace(before.preprocessing, size=48)
+    assert all(torch.equal(after.network.state_dict()[key], v) for key, v in before.network.state_dict().items())
+
+
 def test_stages_that_are_done_are_not_done_again(recipe: ModuleType, tmp_path: Path, log: list[dict[str, Any]]) -> None:
     first = recipe.Recipe(backbone="net", size=32, stages=(recipe.Stage((ONCE,)), recipe.Stage((TWICE,))))
     recipe.trained(first, options(tmp_path), None, None)
@@ -99,7 +125,9 @@ def test_the_shipped_recipes_start_with_and_mean_stages_that_are_before_them(
 ) -> None:
     default, accurate = training_script("train_default"), training_script("train_accurate")
     assert default.RECIPE.stages[: len(default.UNTAUGHT.stages)] == default.UNTAUGHT.stages
-    assert not any(stage.taught for each in (default.UNTAUGHT, *accurate.RECIPES) for stage in each.stages)
+    # Those that the teachers are made of.
+    assert accurate.LARGER_AND_FINER.stages[: len(accurate.LARGER.stages)] == accurate.LARGER.stages
+    assert not any(stage.taught for each in (default.UNTAUGHT, accurate.LARGER) for stage in each.stages)
     for each in (default.RECIPE, *accurate.RECIPES):
         for number, stage in enumerate(each.stages, 1):
             assert all(1 <= also < number for also in stage.also)

@@ -102,7 +102,8 @@ def figures(*named: tuple[str, Mapping[str, Any]]) -> str:
 
 
 def _facts(weights: Results, training: Results, kind: Kind) -> str:
-    network = f"{weights['backbone']}, {weights['size']} px, one channel, {weights['parameters']:,} parameters"
+    sizes = ", ".join(map(str, weights["sizes"]))
+    network = f"{weights['backbone']}, {sizes} px, one channel, {weights['parameters']:,} parameters"
     return rows(
         ("", ""),
         ("classes", ", ".join(weights["classes"])),
@@ -502,7 +503,7 @@ def _training(weights: Results, training: Results) -> str:
     numbers = [(name.replace("_", " "), _setting(value)) for name, value in weights["thresholds"].items()]
     return "\n\n".join(
         [
-            f"{training['start']} {weights['size']} px:",
+            training["start"],
             rows(("option", *trainings), *options),
             *_ends(training["stages"]),
             *_networks(training["networks"]),

@@ -1,4 +1,4 @@
-"""Fetch the ImageNet weights of EfficientNet-Lite2, which one of the accurate networks starts from.
+"""Fetch the ImageNet weights of EfficientNet-Lite2, which the larger networks of the accurate weights start from.
 
     python training/fetch_backbone.py runs/tf_efficientnet_lite2.safetensors
 

@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from heads import head_records
@@ -24,12 +24,14 @@ class Stage:
             then costs less of what was known (Wortsman et al. 2022, arXiv 2109.01903).
         start: number of the stage that it starts with the weights of; None for the one before.
         taught: whether a teacher's answers are learnt beside labels and masks.
+        size: of the images from here on, pixels; None for the size that it starts with.
     """
 
     trainings: tuple[TrainingOptions, ...]
     also: tuple[int, ...] = ()
     start: int | None = None
     taught: bool = False
+    size: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +40,7 @@ class Recipe:
 
     Args:
         backbone: a name in `list_backbones()`.
-        size: of the images, pixels.
+        size: of the images, pixels; a stage may have another.
         stages: in their order. Means of weights are calibrated to slices as the first training changes them.
     """
 
@@ -103,12 +105,16 @@ def trained(
         # From the file, so that it is the same whether the run was killed in between or not.
         start = number - 1 if stage.start is None else stage.start
         before = files[start - 1] if start else None
+        if before and stage.size:
+            before = _of_size(stage.size, before, file.parent / "start.safetensors")
         models = [Classifier.from_pretrained(files[also - 1]).bundle for also in stage.also]
         for time, asked in enumerate(stage.trainings):
             clf = (
                 Classifier.from_pretrained(before)
                 if before
-                else Classifier(recipe.backbone, pretrained=pretrained, preprocessing=Preprocessing(size=recipe.size))
+                else Classifier(
+                    recipe.backbone, pretrained=pretrained, preprocessing=Preprocessing(size=stage.size or recipe.size)
+                )
             )
             clf.fit(
                 part,
@@ -120,6 +126,13 @@ def trained(
             models.append(clf.bundle)
         save_bundle(_mean(models, recipe, stage, part, validation), file, half=True)
     return Classifier.from_pretrained(files[-1]).bundle
+
+
+def _of_size(size: int, file: Path, sized: Path) -> Path:
+    """Write the weights in a file as those of a network that sees images of `size` pixels, and return where."""
+    bundle = Classifier.from_pretrained(file).bundle
+    save_bundle(bundle.with_changes(preprocessing=replace(bundle.preprocessing, size=size)), sized, half=True)
+    return sized
 
 
 def _mean(models: list[Bundle], recipe: Recipe, stage: Stage, part: Dataset, validation: Dataset) -> Bundle:

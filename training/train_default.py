@@ -2,8 +2,8 @@
 
     python training/fetch_heads.py heads
     python training/train_default.py --data ../shared/data --heads heads
-    # then train_accurate.py, of which the result is a network; and with that as its teacher
-    python training/train_default.py --data ../shared/data --heads heads --teacher runs/accurate/model.safetensors
+    # then train_accurate.py, of which the result is a network; and with two of its networks as teacher
+    python training/train_default.py --data ../shared/data --heads heads --teacher runs/accurate/pair.safetensors
 
 Test is fold 0 of `folds.csv`, of which this script never reads a pixel. Validation is an eighth of folds 1-4, by
 patient or near-duplicate cluster; it chooses the temperature and every threshold of the answers. The masks of the
@@ -91,7 +91,9 @@ RECIPE = replace(UNTAUGHT, stages=(*UNTAUGHT.stages, Stage((TAUGHT,), also=(5,),
 def main() -> None:
     """Train and save: what teaches nobody yet, or what was taught."""
     parser = parser_of(__doc__, RECIPE, run=Path("runs/default"))
-    parser.add_argument("--teacher", type=Path, help="what train_accurate.py made; without it, the untaught network")
+    parser.add_argument(
+        "--teacher", type=Path, help="a pair that train_accurate.py made; without it, the untaught network"
+    )
     options = parser.parse_args()
     log_to_screen()
     if options.teacher is None:
