@@ -348,3 +348,10 @@ def test_published_cards_are_made_of_the_figures_beside_them(script: Callable[[s
     assert (ROOT / "docs" / "models" / f"{kind}.md").read_text() == script("card").card(found, kind)
     if kind == "default":
         assert script("card").readme_block(found) in (ROOT / "README.md").read_text()
+
+
+def test_what_travels_in_the_weights_says_what_they_are(script: Callable[[str], ModuleType]) -> None:
+    found = results()
+    found["weights"] |= {"backbone": "net+net", "sizes": [192, 224]}
+    summary = script("publish")._summary(found)
+    assert summary == "net+net on 192, 224 pixels, with a lesion head; validated and tested by patient."

@@ -277,7 +277,8 @@ def publish(results: dict[str, Any], model: Path, name: str, kind: Kind) -> None
 def _summary(results: Mapping[str, Any]) -> str:
     weights = results["weights"]
     looks = ", with a lesion head" if weights["lesion_head"] else ""
-    return f"{weights['backbone']} on {weights['size']} pixels{looks}; validated and tested by patient."
+    sizes = ", ".join(map(str, weights["sizes"]))
+    return f"{weights['backbone']} on {sizes} pixels{looks}; validated and tested by patient."
 
 
 def _register(entry: Mapping[str, Any], kind: Kind) -> None:
