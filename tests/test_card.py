@@ -262,6 +262,8 @@ def test_a_recipe_is_told_by_what_it_changes(script: Callable[[str], ModuleType]
         "stage 1": {"training 1": {"epochs": 4}},
         "stage 2": {"trainings": 1},
     }
+    finer = replace(usual, stages=(usual.stages[0], replace(usual.stages[1], size=288)))
+    assert publish._differences(publish._flat(finer), publish._flat(usual)) == {"stage 2": {"size": 288}}
 
 
 def test_the_card_says_what_the_faster_precision_costs(script: Callable[[str], ModuleType]) -> None:

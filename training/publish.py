@@ -198,7 +198,7 @@ def _flat(recipe: Recipe) -> dict[str, Any]:
             "also": list(stage.also),
             "start": stage.start,
             "taught": stage.taught,
-            "size": stage.size or recipe.size,
+            "size": stage.size,
         }
         | {f"training {time}": asdict(asked) for time, asked in enumerate(stage.trainings, 1)}
         for number, stage in enumerate(recipe.stages, 1)
