@@ -1,5 +1,6 @@
 """What the figures of `trust.py` are held against: the targets of the two weights that are published."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -131,3 +132,8 @@ def found(results: dict[str, Any], path: tuple[str, ...]) -> dict[str, Any]:
             return {"value": None, "reason": "not measured"}
         here = here[name]
     return here
+
+
+def sizes_of(weights: Mapping[str, Any]) -> str:
+    """Return the size of the images, in pixels, for each network of the weights."""
+    return ", ".join(map(str, weights["sizes"]))

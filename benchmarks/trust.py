@@ -40,7 +40,7 @@ from _trust_sections import (
 from _trust_sequences import sequences
 from _trust_slices import Asked, fold_records, lgg_records, other_records
 from _trust_stripping import stripped
-from _trust_targets import Kind, outcomes
+from _trust_targets import Kind, outcomes, sizes_of
 
 from mriclassify import Classifier
 from mriclassify._data._record import absolute
@@ -163,8 +163,8 @@ def _header(clf: Classifier, weights: str | Path, *, fold: str, quick: bool) -> 
             "sha256": hashlib.sha256(content).hexdigest(),
             "bytes": len(content),
             "backbone": bundle.backbone,
-            "parameters": sum(parameter.numel() for parameter in bundle.network.parameters()),
-            "lesion_head": bundle.network.lesion_head is not None,
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+            "lesion_head": network.lesion_head is not None,
             "classes": list(bundle.classes),
             "sizes": list(network.sizes) if isinstance(network, Ensemble) else [bundle.preprocessing.size],
             "consensus": bundle.consensus.to_dict() if bundle.consensus else None,
@@ -182,7 +182,7 @@ def _header(clf: Classifier, weights: str | Path, *, fold: str, quick: bool) -> 
 def table(results: Mapping[str, Any], kind: Kind) -> str:
     """Return targets and figures as text."""
     weights = results["weights"]
-    network = f"{weights['backbone']}, {', '.join(map(str, weights['sizes']))} px"
+    network = f"{weights['backbone']}, {sizes_of(weights)} px"
     lines = [f"{weights['name']}, {network}, {weights['bytes'] / 1e6:.1f} MB", ""]
     for outcome in outcomes(dict(results), kind):
         verdict = {True: "met", False: "missed", None: ""}[outcome.met]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from _trust_targets import Kind, found, outcomes
+from _trust_targets import Kind, found, outcomes, sizes_of
 
 Results = Mapping[str, Any]
 
@@ -102,8 +102,7 @@ def figures(*named: tuple[str, Mapping[str, Any]]) -> str:
 
 
 def _facts(weights: Results, training: Results, kind: Kind) -> str:
-    sizes = ", ".join(map(str, weights["sizes"]))
-    network = f"{weights['backbone']}, {sizes} px, one channel, {weights['parameters']:,} parameters"
+    network = f"{weights['backbone']}, {sizes_of(weights)} px, one channel, {weights['parameters']:,} parameters"
     return rows(
         ("", ""),
         ("classes", ", ".join(weights["classes"])),

@@ -40,7 +40,7 @@ from mriclassify._weights._registry import FOLDER, find, load_registry, packaged
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "benchmarks"))
-from _trust_targets import Kind, found  # noqa: E402
+from _trust_targets import Kind, found, sizes_of  # noqa: E402
 from card import card, readme_block  # noqa: E402
 
 import trust  # noqa: E402
@@ -277,8 +277,7 @@ def publish(results: dict[str, Any], model: Path, name: str, kind: Kind) -> None
 def _summary(results: Mapping[str, Any]) -> str:
     weights = results["weights"]
     looks = ", with a lesion head" if weights["lesion_head"] else ""
-    sizes = ", ".join(map(str, weights["sizes"]))
-    return f"{weights['backbone']} on {sizes} pixels{looks}; validated and tested by patient."
+    return f"{weights['backbone']} on {sizes_of(weights)} pixels{looks}; validated and tested by patient."
 
 
 def _register(entry: Mapping[str, Any], kind: Kind) -> None:

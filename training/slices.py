@@ -5,14 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, ImageOps
 
 from mriclassify import Record
 from mriclassify._data._record import absolute
-from mriclassify._likeness._hashing import NEAR_RADIUS, Hashes, hash_slice
+from mriclassify._likeness._hashing import NEAR_RADIUS, Hashes
 from mriclassify._likeness._near import clusters
-from mriclassify._reading import read_slice
+from mriclassify._model._provenance import marks_of
 
 SUSPECTS = Path(__file__).with_name("suspects.csv")
 DISPUTED = Path(__file__).with_name("disputed.csv")
@@ -83,8 +82,7 @@ def pictures(records: Sequence[Record]) -> list[list[int]]:
 def hashes_of(records: Sequence[Record]) -> Hashes:
     """Return the perceptual hash of each record's slice, (n, 4)."""
     # Not `look`, which would keep its cache beside the data.
-    found = [hash_slice(read_slice(record.path).pixels) for record in records]
-    return np.stack(found) if found else np.zeros((0, 4), np.uint64)
+    return marks_of([record.path for record in records], strict=True).hashes
 
 
 def listed_in(table: Path, data: Path) -> set[Path]:

@@ -83,13 +83,23 @@ class Marks(NamedTuple):
     hashes: Hashes
 
 
-def marks_of(paths: Sequence[Path]) -> Marks:
-    """Return what each file's slice is known again by."""
+def marks_of(paths: Sequence[Path], *, strict: bool = False) -> Marks:
+    """Return what each file's slice is known again by.
+
+    Args:
+        paths: of the files.
+        strict: whether a file that can't be read is an error.
+
+    Raises:
+        ReadError: the first file that can't be read, if `strict`.
+    """
 
     def of(path: Path) -> NDArray[np.uint64]:
         try:
             pixels = read_slice(path).pixels
         except ReadError:
+            if strict:
+                raise
             return np.zeros(5, np.uint64)
         return np.array([fingerprint(pixels), *hash_slice(pixels)], np.uint64)
 

@@ -21,7 +21,6 @@ from mriclassify._model._bundle import Bundle
 from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._network import Network
 from mriclassify._model._provenance import Provenance, group_hashes, marks_of
-from mriclassify._reading import read_slice
 from mriclassify._threads import ordered_map, worker_count
 from mriclassify._training._batches import Slices
 from mriclassify._training._history import History
@@ -241,9 +240,7 @@ def _described(bundle: Bundle) -> str:
 
 def _provenance(kept: Dataset, held: Dataset, split: str, before: Sequence[Bundle]) -> Provenance:
     paths = [record.path for part in (kept, held) for record in part]
-    seen = marks_of(paths)
-    for path in (path for path, known in zip(paths, seen.fingerprints, strict=True) if not known):
-        read_slice(path)  # raises what `marks_of` passed over
+    seen = marks_of(paths, strict=True)
     own = Provenance(
         slices=seen.fingerprints,
         hashes=seen.hashes,
