@@ -92,9 +92,9 @@ class Familiarity:
             )
         broken = np.asarray(~np.isfinite(rows).all(axis=1))
         standard = (square_roots(np.where(broken[:, None], 0.0, rows)) - self.mean) / self.scale
-        inside = standard @ self.basis.T  # (n, k)
+        inside = _product(standard, self.basis.T)  # (n, k)
         near = (inside**2 / self.variance).mean(axis=1)
-        left = ((standard - inside @ self.basis) ** 2).sum(axis=1) / self.residual
+        left = ((standard - _product(inside, self.basis)) ** 2).sum(axis=1) / self.residual
         return np.where(broken, np.inf, (near + left) / 2)
 
     def tensors(self) -> dict[str, torch.Tensor]:
@@ -151,6 +151,15 @@ def table_of(features: ArrayLike) -> NDArray[np.float64]:
     if rows.ndim != 2 or rows.shape[1] < 2:
         raise OptionError(f"features must be (n, d) with d of 2 or more, not {rows.shape}")
     return rows
+
+
+def _product(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the matrix product, computed by as many threads as the network was.
+
+    NumPy's would take all cores, from the other threads that answer batches, and keep them busy waiting afterwards.
+    """
+    product: NDArray[np.float64] = (torch.from_numpy(one) @ torch.from_numpy(np.ascontiguousarray(other))).numpy()
+    return product
 
 
 def square_roots(rows: NDArray[np.float64]) -> NDArray[np.float64]:
