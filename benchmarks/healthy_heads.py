@@ -16,7 +16,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +23,7 @@ from mriclassify import Classifier
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "training"))
 from fetch_heads import Source, fetch
+from heads import read_volume
 from packages import FILES
 
 SOURCES = {
@@ -63,8 +63,8 @@ def read(path: Path) -> tuple[NDArray[np.float32], float]:
     if path.name.startswith("brainbrowser"):
         raw = np.frombuffer(gzip.decompress(path.read_bytes()), np.uint8).reshape(RAW_SHAPE)
         return raw[::-1, ::-1, ::-1].transpose(0, 2, 1).astype(np.float32), 1.0
-    image = nibabel.as_closest_canonical(nibabel.load(path))  # type: ignore[attr-defined]
-    return np.asarray(image.dataobj, dtype=np.float32), float(image.header.get_zooms()[2])
+    volume, sides = read_volume(path)
+    return volume, sides[2]
 
 
 def slices(path: Path) -> Iterator[tuple[float, NDArray[np.float32]]]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import nibabel
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -90,13 +91,16 @@ class Head(NamedTuple):
     top: int  # highest level with tissue
 
 
+def read_volume(path: Path) -> tuple[NDArray[np.float32], tuple[float, ...]]:
+    """Return the voxels (x, y, z) in a NIfTI file, to the right, front and top, and their sides in millimetres."""
+    image = nibabel.as_closest_canonical(nibabel.load(path))  # type: ignore[attr-defined]
+    return np.asarray(image.dataobj, dtype=np.float32), tuple(map(float, image.header.get_zooms()[:3]))
+
+
 def read_head(path: Path) -> Head:
     """Return the head in a NIfTI file."""
-    import nibabel
-
-    image = nibabel.as_closest_canonical(nibabel.load(path))  # type: ignore[attr-defined]
-    sides = image.header.get_zooms()[:3]
-    volume = ndimage.zoom(np.asarray(image.dataobj, dtype=np.float32), sides, order=1)
+    voxels, sides = read_volume(path)
+    volume = ndimage.zoom(voxels, sides, order=1)
     volume /= np.percentile(volume[volume > 0.05 * volume.max()], 99)
     area = (volume > TISSUE).sum(axis=(0, 1))
     top = int(np.flatnonzero(area > 1000)[-1])

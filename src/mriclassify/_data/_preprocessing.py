@@ -1,6 +1,6 @@
 """Preprocessing: pixels of any scanner become an image of one frame, one range and one size."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -112,6 +112,10 @@ class Preprocessing:
         """
         windowed = self.windowed(pixels, window=window)
         return self.frame(windowed).cut(windowed, self.size)[None]
+
+    def same_but_for_size(self, other: "Preprocessing") -> bool:
+        """Return whether `other` shows the same part of a slice, in the same range; its size may be another."""
+        return replace(other, size=self.size) == self
 
     def windowed(self, pixels: Pixels, *, window: tuple[float, float] | None = None) -> NDArray[np.float32]:
         """Return `pixels` with the window's ends at 0 and 1, clipped to 0..1.5."""

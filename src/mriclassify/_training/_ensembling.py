@@ -83,7 +83,7 @@ def _single(bundle: Bundle, first: Bundle) -> Network:
         raise NetworkError(
             f"{bundle.name} has a backbone of the user's own, which a file of several can't be built with"
         )
-    if replace(bundle.preprocessing, size=first.preprocessing.size) != first.preprocessing:
+    if not bundle.preprocessing.same_but_for_size(first.preprocessing):
         raise NetworkError(
             f"{bundle.name} sees slices otherwise than {first.name}: {bundle.preprocessing} and {first.preprocessing}"
         )

@@ -4,7 +4,6 @@ import copy
 import hashlib
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import date
 from functools import partial
 from importlib.metadata import version
@@ -118,7 +117,7 @@ def _check_teacher(teacher: Bundle, classes: Sequence[str], preprocessing: Prepr
             f"the teacher {teacher.name} must know the classes that are trained on, in their order; "
             f"teacher: {', '.join(teacher.classes)}; training: {', '.join(classes)}"
         )
-    if replace(teacher.preprocessing, size=preprocessing.size) != preprocessing:
+    if not teacher.preprocessing.same_but_for_size(preprocessing):
         raise TrainingError(
             f"the teacher {teacher.name} sees slices otherwise: {teacher.preprocessing}, and here {preprocessing}: "
             "train with the teacher's preprocessing; only the size may be another"
