@@ -36,7 +36,13 @@ def together(*parts: float) -> float:
 
 def peak_megabytes(*arguments: str) -> float:
     """Run this script again with `arguments`, and return the peak memory that it printed."""
-    done = subprocess.run([sys.executable, sys.argv[0], *arguments], capture_output=True, text=True, check=True)
+    return printed_by(*arguments)
+
+
+def printed_by(*arguments: str, environment: Mapping[str, str] | None = None) -> float:
+    """Run this script again with `arguments`, and return the number that it printed last."""
+    command = [sys.executable, sys.argv[0], *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     return float(done.stdout.split()[-1])
 
 

@@ -11,7 +11,6 @@ import argparse
 import os
 import platform
 import statistics
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _measuring import timed, together
+from _measuring import printed_by, timed, together
 from torch.nn import functional
 
 from mriclassify import Augmentation, Classifier, Dataset, Epoch, Preprocessing, Record, TrainingOptions
@@ -93,8 +92,7 @@ def memory_kept(rounds: int) -> float:
 
 def rate_of_step(environment: Mapping[str, str]) -> float:
     """Return images a second of the step alone, in a process with this environment."""
-    command = [sys.executable, *sys.argv, "--step-alone"]
-    return float(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+    return printed_by(*sys.argv[1:], "--step-alone", environment=environment)
 
 
 def some_of_each(folder: Path, count: int) -> Dataset:
