@@ -68,12 +68,14 @@ def results() -> dict[str, Any]:
                     "also": [],
                     "start": None,
                     "taught": False,
+                    "size": None,
                 },
                 {
                     "trainings": [{"epochs": 1, "augmentation": {"gamma": 0.4}}],
                     "also": [],
                     "start": None,
                     "taught": False,
+                    "size": None,
                 },
             ],
             "networks": [],
@@ -231,11 +233,9 @@ def test_the_card_says_which_slices_of_the_fold_are_copies_and_which_show_lesion
 def test_the_card_says_where_a_stage_starts_and_what_it_is_taught_by(script: Callable[[str], ModuleType]) -> None:
     assert "shipped." not in script("card").card(results(), "default")
     found = results()
-    found["training"]["stages"].append(found["training"]["stages"][1] | {"start": 1, "taught": True})
+    found["training"]["stages"].append(found["training"]["stages"][1] | {"start": 1, "taught": True, "size": 288})
     text = script("card").card(found, "default")
-    assert (
-        "\nStage 3 starts with the weights of stage 1. In stage 3, the answers and lesion maps of the accurate" in text
-    )
+    assert "\nStage 3 starts with the weights of stage 1. From stage 3 on, images have 288 px. In stage 3, a" in text
     assert "(distillation, Hinton et al. 2015). What the last stage ends with is shipped.\n" in text
     assert "model soup" not in text
 

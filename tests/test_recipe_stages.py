@@ -86,6 +86,24 @@ def test_a_stage_may_start_with_an_earlier_one_and_be_taught(
     assert [(call["start"], call["teacher"]) for call in log] == [("net", None), ("net>1", None), ("net>1", "wise")]
 
 
+@pytest.mark.parametrize(("backbone", "file"), [("net", "net.safetensors"), ("timm/net", "net.safetensors")])
+def test_imagenet_weights_lie_beside_the_data_unless_they_are_said_to_lie_elsewhere(
+    recipe: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, backbone: str, file: str
+) -> None:
+    asked: list[Path] = []
+
+    def build(name: str, *, pretrained: Path, preprocessing: Any) -> Training:
+        asked.append(pretrained)
+        return Training(name)
+
+    build.from_pretrained = recipe.Classifier.from_pretrained  # type: ignore[attr-defined]
+    monkeypatch.setattr(recipe, "Classifier", build)
+    for run, given in (("one", None), ("two", tmp_path / "mine")):
+        line = argparse.Namespace(run=tmp_path / run, weights=given, data=tmp_path / "data")
+        recipe.trained(recipe.Recipe(backbone=backbone, size=32, stages=(recipe.Stage((ONCE,)),)), line, None, None)
+    assert asked == [tmp_path / "weights" / file, tmp_path / "mine"]
+
+
 def test_a_stage_may_go_on_at_another_size(
     recipe: ModuleType, tmp_path: Path, log: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,10 +143,11 @@ def test_the_shipped_recipes_start_with_and_mean_stages_that_are_before_them(
 ) -> None:
     default, accurate = training_script("train_default"), training_script("train_accurate")
     assert default.RECIPE.stages[: len(default.UNTAUGHT.stages)] == default.UNTAUGHT.stages
-    # Those that the teachers are made of.
+    # Those that the first teacher is made of.
     assert accurate.LARGER_AND_FINER.stages[: len(accurate.LARGER.stages)] == accurate.LARGER.stages
+    assert accurate.STUDENT_AGAIN.stages[: len(accurate.STUDENT.stages)] == accurate.STUDENT.stages
     assert not any(stage.taught for each in (default.UNTAUGHT, accurate.LARGER) for stage in each.stages)
-    for each in (default.RECIPE, *accurate.RECIPES):
+    for each in (*default.RECIPES, *accurate.RECIPES):
         for number, stage in enumerate(each.stages, 1):
             assert all(1 <= also < number for also in stage.also)
             assert stage.start is None or 1 <= stage.start < number

@@ -540,10 +540,12 @@ def _ends(stages: Sequence[Results]) -> list[str]:
     for number, stage in enumerate(stages, 1):
         if stage["start"] is not None:
             parts.append(f"Stage {number} starts with the weights of stage {stage['start']}.")
+        if stage["size"] is not None:
+            parts.append(f"From stage {number} on, images have {stage['size']} px.")
         if stage["taught"]:
             parts.append(
-                f"In stage {number}, the answers and lesion maps of the accurate weights are learnt beside labels and "
-                "masks (distillation, Hinton et al. 2015)."
+                f"In stage {number}, a teacher's answers and lesion maps are learnt beside labels and masks "
+                "(distillation, Hinton et al. 2015)."
             )
     return [" ".join([*parts, "What the last stage ends with is shipped."])] if parts else []
 
@@ -553,8 +555,8 @@ def _networks(networks: Sequence[Results]) -> list[str]:
     if not networks:
         return []
     lines = [f"* {'; '.join(f'{name}: {_setting(value)}' for name, value in network.items())}" for network in networks]
-    first = "That is the first network: the default's, before it was taught."
-    return [f"{first} Those that answer together with it differ from it in:", "\n".join(lines)]
+    first = "That is one of the networks. Those that answer together with it differ from it in:"
+    return [first, "\n".join(lines)]
 
 
 def _consensus(consensus: Results | None) -> str:

@@ -2,7 +2,7 @@
 
     python training/fetch_heads.py heads
     python training/train_default.py --data ../shared/data --heads heads
-    # then train_accurate.py, of which the result is a network; and with two of its networks as teacher
+    # then train_accurate.py, which goes on from the result; and with the first teacher that it makes
     python training/train_default.py --data ../shared/data --heads heads --teacher runs/accurate/pair.safetensors
 
 Test is fold 0 of `folds.csv`, of which this script never reads a pixel. Validation is an eighth of folds 1-4, by
@@ -70,7 +70,7 @@ TAUGHT = replace(
     synthesis=replace(SEQUENCES.synthesis, infiltrate=0.15, recast=0.3),
     seed=5,
 )
-"""The teacher is the larger network of the accurate weights, together with this one as it was until then."""
+"""The teacher is the larger network of `train_accurate.py`, together with this one as it was until then."""
 UNTAUGHT = Recipe(
     backbone="mobilenet_v2",
     size=224,
@@ -86,6 +86,8 @@ UNTAUGHT = Recipe(
 
 RECIPE = replace(UNTAUGHT, stages=(*UNTAUGHT.stages, Stage((TAUGHT,), also=(5,), start=4, taught=True)))
 """The taught network is, like those of stage 5, one end of what stage 4 began, so that they have a mean."""
+RECIPES = (RECIPE,)
+"""Of the networks that answer together: it answers alone."""
 
 
 def main() -> None:
