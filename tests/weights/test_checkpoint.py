@@ -25,8 +25,11 @@ from mriclassify import (
     TrainingOptions,
 )
 from mriclassify._model._backbones import build_backbone
+from mriclassify._model._blueprint import Blueprint
+from mriclassify._model._inference import ready
 from mriclassify._model._network import Network
 from mriclassify._model._outputs import outputs_of
+from mriclassify._trust._familiarity import Familiarity
 from mriclassify._trust._tomography import CtLikeness
 from mriclassify._weights._checkpoint import HEADER, load_bundle, save_bundle
 
@@ -86,13 +89,22 @@ def test_half_precision_halves_the_size_and_moves_no_answer(
     assert (tmp_path / "half.safetensors").stat().st_size < 0.55 * saved.stat().st_size
     loaded = Classifier.from_pretrained(tmp_path / "half.safetensors", device="cpu")
     paths = [record.path for record in parts[1]]
-    np.testing.assert_allclose(loaded.predict_proba(paths), fitted.predict_proba(paths), atol=0.01)
-    here, there = fitted.bundle.familiarity, loaded.bundle.familiarity
-    assert here is not None
+    np.testing.assert_allclose(loaded.predict_proba(paths), fitted.predict_proba(paths), atol=5e-3)
+
+
+def test_half_precision_moves_no_distance(fitted: Classifier, tmp_path: Path, parts: tuple[Dataset, Dataset]) -> None:
+    # Not the trained network: each processor trains another one, and some of them let rounding move more.
+    plan = Blueprint.of("small_cnn", pretrained=None, preprocessing=fitted.bundle.preprocessing)
+    network = ready(plan.build(classes=len(fitted.classes), seed=0, lesions=False), torch.device("cpu"))
+    bundle = fitted.bundle.with_changes(network=network)
+    seen, asked = ([record.path for record in part] for part in parts)
+    here = Familiarity.fit(outputs_of(bundle, seen).features)
+    save_bundle(bundle.with_changes(familiarity=here), tmp_path / "half.safetensors", half=True)
+    loaded = Classifier.from_pretrained(tmp_path / "half.safetensors", device="cpu")
+    there = loaded.bundle.familiarity
     assert there is not None
-    moved = there.distance(outputs_of(loaded.bundle, paths).features)
-    # Whitening stretches what rounding moved, by how much depends on the network, and that on the processor.
-    np.testing.assert_allclose(moved, here.distance(outputs_of(fitted.bundle, paths).features), rtol=0.1)
+    moved = there.distance(outputs_of(loaded.bundle, asked).features)
+    np.testing.assert_allclose(moved, here.distance(outputs_of(bundle, asked).features), rtol=0.02)
 
 
 def drop(key: str) -> Change:
