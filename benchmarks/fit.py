@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _measuring import printed_by, timed, together
+from _measuring import printed_by, rates, timed, together
 from torch.nn import functional
 
 from mriclassify import Augmentation, Classifier, Dataset, Epoch, Preprocessing, Record, TrainingOptions
@@ -55,8 +55,7 @@ def main() -> int:
     preprocessing = Preprocessing(size=options.size)
     blueprint = Blueprint.of(options.backbone, pretrained=None, preprocessing=preprocessing)
     if options.step_alone:
-        task = step(blueprint, options)
-        print([timed(task) for _ in range(2)][-1])  # the first one warms up
+        print(rates({"step": step(blueprint, options)}, rounds=1)["step"])
         return 0
     data = some_of_each(options.data / "nickparvar" / "Training", options.count)
     slices = Slices(

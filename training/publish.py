@@ -29,7 +29,7 @@ from typing import Any
 
 from fetch_heads import SOURCES
 from heads import COUNT
-from recipe import Recipe
+from recipe import Recipe, Stage
 from slices import CT, DISPUTED, LESIONS, MOST_COPIES, folds, listed_in, suspects, training_records, without_listed
 
 from mriclassify import Classifier, TrainingOptions
@@ -171,13 +171,7 @@ def training(kind: Kind, data: Path, *, machine: str) -> dict[str, Any]:
         "start": f"ImageNet weights of {recipe.backbone}, AdamW, warm-up and cosine, {recipe.size} px:",
         "licence": f"ImageNet start: {', '.join(starts)}",
         "stages": [
-            {
-                "trainings": [_settings(asked, taught=stage.taught) for asked in stage.trainings],
-                "also": list(stage.also),
-                "start": stage.start,
-                "taught": stage.taught,
-                "size": stage.size,
-            }
+            {"trainings": [_settings(asked, taught=stage.taught) for asked in stage.trainings]} | _around(stage)
             for stage in recipe.stages
         ],
         "networks": [_differences(_flat(other), _flat(recipe)) for other in others],
@@ -196,16 +190,16 @@ def _settings(options: TrainingOptions, *, taught: bool) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in SILENT}
 
 
+def _around(stage: Stage) -> dict[str, Any]:
+    """Return what a stage says beside its trainings."""
+    return {"also": list(stage.also), "start": stage.start, "taught": stage.taught, "size": stage.size}
+
+
 def _flat(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe as names and values, its stages numbered, and their trainings."""
     stages = {
-        f"stage {number}": {
-            "trainings": len(stage.trainings),
-            "also": list(stage.also),
-            "start": stage.start,
-            "taught": stage.taught,
-            "size": stage.size,
-        }
+        f"stage {number}": {"trainings": len(stage.trainings)}
+        | _around(stage)
         | {f"training {time}": asdict(asked) for time, asked in enumerate(stage.trainings, 1)}
         for number, stage in enumerate(recipe.stages, 1)
     }
