@@ -11,7 +11,7 @@ from torch.nn import functional
 from mriclassify import DeviceError, OptionError
 from mriclassify._model import _inference
 from mriclassify._model._calibration import RANGE, Temperature
-from mriclassify._model._device import autocast, available_devices, choose_device
+from mriclassify._model._device import Precision, autocast, available_devices, choose_device
 from mriclassify._model._inference import infer, ready
 from mriclassify._model._network import Network, Outputs
 from mriclassify._model._small_cnn import SmallCNN
@@ -81,8 +81,9 @@ def test_a_batch_too_large_for_the_memory_is_halved(caplog: pytest.LogCaptureFix
     assert "does not fit into the memory" in caplog.text
 
 
+@pytest.mark.parametrize(("precision", "expected_counts"), [("fp32", [3, 3, 1]), ("bf16", [6, 1])])
 def test_a_cpu_is_given_a_few_images_at_a_time_and_the_answers_keep_their_order(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, precision: Precision, expected_counts: list[int]
 ) -> None:
     counts: list[int] = []
 
@@ -94,10 +95,10 @@ def test_a_cpu_is_given_a_few_images_at_a_time_and_the_answers_keep_their_order(
     model = network(Counting())
     monkeypatch.setattr(_inference, "CACHED", 3 * 32**2)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    expected = torch.cat([infer(model, image[None]).features for image in images(7)])
+    expected = torch.cat([infer(model, image[None], precision=precision).features for image in images(7)])
     counts.clear()
-    torch.testing.assert_close(infer(model, images(7)).features, expected)
-    assert counts == [3, 3, 1]
+    torch.testing.assert_close(infer(model, images(7), precision=precision).features, expected)
+    assert counts == expected_counts
 
 
 def test_an_image_too_large_for_the_memory_is_an_error() -> None:
