@@ -1,10 +1,12 @@
 """The sections of `trust.py` but robustness: each asks, and returns plain figures by name."""
 
+import os
 import platform
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -35,7 +37,6 @@ from mriclassify import Classifier, Dataset, Record, Report
 from mriclassify._likeness._hashing import NEAR_RADIUS
 from mriclassify._likeness._near import near_between
 from mriclassify._reading import read_slice
-from mriclassify._threads import batched
 from mriclassify._trust._risk_coverage import RiskCoverage
 
 Section: TypeAlias = dict[str, Any]
@@ -290,22 +291,21 @@ def source_probe(clf: Classifier, fold: Asked, lgg: Asked) -> Section:
 
 
 def speed(clf: Classifier, files: Sequence[Path], *, rounds: int = 5) -> Section:
-    """Return processor time a slice on one thread at batch 32 in milliseconds, the median of several rounds.
+    """Return processor time a slice on one core at batch 32 in milliseconds, the median of several rounds.
 
     `network` alone, and `file_to_answer` with reading; with the default precision and with bf16, and how far that moves
     the answers. Only figures of one machine can be compared.
     """
-    before, precision = torch.get_num_threads(), clf.precision
-    torch.set_num_threads(1)
-    try:
-        times = _times(clf, files, rounds)
-        exact = clf.predict_proba(files)
-        clf.precision = "bf16"
-        halved = _times(clf, files, rounds)
-        shift = np.abs(clf.predict_proba(files) - exact)
-    finally:
-        torch.set_num_threads(before)
-        clf.precision = precision
+    precision = clf.precision
+    with _one_core():
+        try:
+            times = _times(clf, files, rounds)
+            exact = clf.predict_proba(files)
+            clf.precision = "bf16"
+            halved = _times(clf, files, rounds)
+            shift = np.abs(clf.predict_proba(files) - exact)
+        finally:
+            clf.precision = precision
     return {
         "machine": _processor(),
         **times,
@@ -315,6 +315,22 @@ def speed(clf: Classifier, files: Sequence[Path], *, rounds: int = 5) -> Section
             "mean_shift": plain(float(shift.mean()), n=len(files)),
         },
     }
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """Keep this thread, and those that it begins, on one core: on several, they would slow each other down."""
+    threads = torch.get_num_threads()
+    cores = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    torch.set_num_threads(1)
+    try:
+        if cores:
+            os.sched_setaffinity(0, {max(cores)})
+        yield
+    finally:
+        if cores:
+            os.sched_setaffinity(0, cores)
+        torch.set_num_threads(threads)
 
 
 def _times(clf: Classifier, files: Sequence[Path], rounds: int) -> Section:
@@ -333,8 +349,7 @@ def _infer_all(clf: Classifier, images: torch.Tensor) -> None:
 
 
 def _answer_all(clf: Classifier, files: Sequence[Path]) -> None:
-    for batch in batched(files, BATCH):
-        list(clf.predict_many(batch, workers=1, batch_size=BATCH))
+    list(clf.predict_many(files, workers=1, batch_size=BATCH))
 
 
 def _milliseconds(task: Any, count: int) -> float:

@@ -103,8 +103,43 @@ def test_it_is_made_once() -> None:
     first = folded(model)
     infer(first, IMAGES)
     assert folded(model) is first
+    assert folded(model, "bf16") is folded(model, "bf16") is not first
+    first = folded(model)
     with ThreadPoolExecutor(4) as pool:
         assert all(made is first for made in pool.map(lambda _: folded(model), range(8)))
+
+
+@pytest.mark.parametrize("backbone", ["mobilenet_v2", "timm/tf_efficientnet_lite0"])
+def test_weights_that_are_kept_in_half_precision_are_those_that_autocast_makes(backbone: str) -> None:
+    model = network(backbone)
+    exact = folded(model)
+    before = infer(exact, IMAGES, precision="bf16")
+    halved = folded(model, "bf16")
+    kept = [each.weight.dtype for each in halved.modules() if isinstance(each, nn.Conv2d)]
+    assert kept.count(torch.bfloat16) > 0.8 * len(kept)
+    assert {parameter.dtype for parameter in (*exact.parameters(), *model.parameters())} == {torch.float32}
+    after = infer(halved, IMAGES, precision="bf16")
+    assert all(torch.equal(a, b) for a, b in zip(after, before, strict=True))
+
+
+class Exact(nn.Module):
+    """A module that computes in fp32, whatever it is asked in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", enabled=False):
+            found: torch.Tensor = self.body(images.float()).mean(dim=(2, 3))
+        return found
+
+
+def test_a_module_that_leaves_autocast_finds_its_weights_as_they_were() -> None:
+    model = network(Exact(), lesions=False)
+    made = folded(model, "bf16")
+    assert made is not model
+    torch.testing.assert_close(infer(made, IMAGES, precision="bf16").features, infer(model, IMAGES).features)
 
 
 def shifted(model: Network) -> None:
@@ -251,7 +286,7 @@ def test_answers_come_from_the_folded_network_where_its_numbers_have_room(
     monkeypatch: pytest.MonkeyPatch, precision: Precision, folds: bool
 ) -> None:
     asked: list[nn.Module] = []
-    monkeypatch.setattr(_bundle, "folded", lambda model: asked.append(model) or folded(model))
+    monkeypatch.setattr(_bundle, "folded", lambda model, *asked_in: asked.append(model) or folded(model, *asked_in))
     model = network(lesions=False)
     bundle = Bundle(
         name="net",

@@ -4,12 +4,15 @@ import threading
 from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from mriclassify import Classifier, Dataset, ReadError
+from mriclassify._model import _stream
+from mriclassify._reading import Slice, read_slice
 
 
 def test_an_error_is_recorded_at_its_place(fitted: Classifier, parts: tuple[Dataset, Dataset]) -> None:
@@ -70,13 +73,35 @@ def test_only_errors_need_no_network(fitted: Classifier) -> None:
     assert [answer.status for answer in fitted.predict_many(["a", "b", "c"])] == ["error"] * 3
 
 
+def test_one_worker_is_the_thread_that_asks(
+    monkeypatch: pytest.MonkeyPatch, fitted: Classifier, parts: tuple[Dataset, Dataset]
+) -> None:
+    readers: list[tuple[int, int]] = []
+
+    def heard(*args: Any, **options: Any) -> Slice:
+        readers.append((threading.get_ident(), torch.get_num_threads()))
+        return read_slice(*args, **options)
+
+    monkeypatch.setattr(_stream, "read_slice", heard)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        for _ in fitted.predict_many([record.path for record in parts[1]], batch_size=2, workers=1):
+            # What the caller computes in between is not slowed down.
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert readers == [(threading.get_ident(), 1)] * len(parts[1])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("end", ["closed", "error"])
 def test_stopping_half_way_puts_the_torch_threads_back_and_ends_ours(
-    fitted: Classifier, parts: tuple[Dataset, Dataset], end: str
+    fitted: Classifier, parts: tuple[Dataset, Dataset], end: str, workers: int
 ) -> None:
     torch_threads, threads = torch.get_num_threads(), threading.active_count()
     paths = [*(record.path for record in parts[1]), Path("absent.png")]
-    answers = fitted.predict_many(paths, batch_size=1, workers=2, on_error="raise")
+    answers = fitted.predict_many(paths, batch_size=1, workers=workers, on_error="raise")
     next(answers)
     if end == "closed":
         answers.close()  # type: ignore[attr-defined]

@@ -113,7 +113,7 @@ class Bundle:
 
         The network must come from `ready`.
         """
-        network = self.network if self.precision == "fp16" else folded(self.network)
+        network = self.network if self.precision == "fp16" else folded(self.network, self.precision)
         outputs = infer(network, images, precision=self.precision)
         if self.consensus is None or outputs.lesions is None:
             return outputs

@@ -4,6 +4,7 @@ In evaluation batch normalisation multiplies each channel by a number and adds a
 convolution before it, and a pass over all maps is saved (`benchmarks/predict.py` says what that is worth).
 
 `Bundle.ask` folds in fp32 and bf16. Not in fp16, whose numbers end at 65,504, and the product of both may be larger.
+In bf16 what was folded is kept in bf16, too: autocast would make the same numbers of it again for every few images.
 """
 
 import copy
@@ -18,6 +19,7 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from mriclassify._model._device import Precision
 from mriclassify._model._ensemble import Ensemble
 from mriclassify._model._network import Network
 
@@ -31,6 +33,9 @@ BLOCKS = {
     "timm.models._efficientnet_blocks.InvertedResidual": (("conv_pw", "bn1"), ("conv_dw", "bn2"), ("conv_pwl", "bn3")),
 }
 """What timm's EfficientNets, and MobileNets, call one directly after the other."""
+AUTOCAST = {"mriclassify", "timm", "torch", "torchvision"}
+"""Packages whose modules compute in the precision that they are asked in. One of the user's own may leave autocast for
+a while, and would then meet weights in bf16 where it expects fp32."""
 
 State: TypeAlias = tuple[object, ...]
 """What a network's outputs depend on, as far as it can change in place."""
@@ -39,33 +44,36 @@ _folded: WeakKeyDictionary[nn.Module, tuple[State, Network | Ensemble | None]] =
 _lock = Lock()
 
 
-def folded(network: Network | Ensemble) -> Network | Ensemble:
+def folded(network: Network | Ensemble, precision: Precision = "fp32") -> Network | Ensemble:
     """Return a network with the same outputs, up to rounding, that is faster; `network` itself where there is none.
 
-    It is made once, and anew after the weights, modules or hooks of `network` changed. What is folded is a convolution
-    with the batch normalisation that follows it in an `nn.Sequential` or in a block of timm's EfficientNets, where both
-    are used in this place alone and nobody listens in between.
+    It is made once, and anew after the weights, modules or hooks of `network`, or the precision, changed. What is
+    folded is a convolution with the batch normalisation that follows it in an `nn.Sequential` or in a block of timm's
+    EfficientNets, where both are used in this place alone and nobody listens in between.
 
     Args:
         network: in evaluation mode, as it comes from `ready`; it is not changed.
+        precision: what it will be asked in, by `infer`.
     """
-    state = _state_of(network)
+    state = precision, *_state_of(network)
     with _lock:
         known = _folded.get(network)
         if known is None or known[0] != state:
-            known = _folded[network] = state, _made(network)
+            known = _folded[network] = state, _made(network, precision)
         # Where nothing can be folded, nothing is kept: the network itself would hold itself.
         return known[1] or network
 
 
 @torch.no_grad()
-def _made(network: Network | Ensemble) -> Network | Ensemble | None:
+def _made(network: Network | Ensemble, precision: Precision) -> Network | Ensemble | None:
     if next(_pairs(network), None) is None:
         return None
+    halved = precision == "bf16" and {_kind(each).partition(".")[0] for each in network.modules()} <= AUTOCAST
     made = copy.deepcopy(network)
     for owner, first, second in list(_pairs(made)):
         convolution, normalisation = getattr(owner, first), getattr(owner, second)
-        setattr(owner, first, fuse_conv_bn_eval(convolution, normalisation))
+        fused = fuse_conv_bn_eval(convolution, normalisation)
+        setattr(owner, first, fused.bfloat16() if halved else fused)
         # timm's has its activation inside.
         setattr(owner, second, getattr(normalisation, "act", nn.Identity()))
     return made.requires_grad_(False)

@@ -41,7 +41,8 @@ def predictions(
     """Yield a prediction for each source, in order, while threads read the next ones.
 
     On a CPU each thread reads a batch and then computes it alone: threads that share one computation wait for
-    each other at every layer, and for whatever reads beside them. An accelerator is fed by this thread.
+    each other at every layer, and for whatever reads beside them. Where there would be one, this thread does it: memory
+    that another one frees is given back, and has to be fetched anew. An accelerator is fed by this thread.
     """
     count = workers or worker_count()
 
@@ -54,6 +55,14 @@ def predictions(
         return answer(read_batch(batch), bundle, device=device)
 
     batches = batched(sources, batch_size)
+    if device.type == "cpu" and count == 1:
+        for batch in batches:
+            # Not while the caller has the answers, who may be computing.
+            with _one_thread_each() as prepare:
+                prepare()
+                answers = answer_batch(batch)
+            yield from answers
+        return
     if device.type == "cpu":
         with _one_thread_each() as prepared:
             for answers in ordered_map(answer_batch, batches, workers=count, ahead=count, prepare=prepared):
