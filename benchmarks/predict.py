@@ -1,7 +1,7 @@
 """How much of the machine `predict_many` uses: images a second against decoding and the network, each alone.
 
     python benchmarks/predict.py --data ../shared/data
-    python benchmarks/predict.py --weights weights/ensemble.lesions-v12.safetensors --count 96 --rounds 4 --speed
+    python benchmarks/predict.py --weights weights/ensemble.lesions-v14.safetensors --count 96 --rounds 4 --speed
 
 The bound is 1 / (1/decode + 1/forward), each measured with all cores: what a pipeline on these cores can reach.
 Memory: the peak of a process that answers 1,000 files and of one that answers 7,000.

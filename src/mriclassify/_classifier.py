@@ -212,7 +212,8 @@ class Classifier:
             batch_size: slices that go through the network together.
             on_error: "record" yields a `Prediction` with status "error" for a source that can't be read; "raise"
                 stops there.
-            workers: threads that read; None takes one for each core.
+            workers: threads that read; None takes one for each core. On a CPU they compute as well, and one worker is
+                the thread that asks.
             axis: of volumes, as in `predict`.
             index: of volumes, as in `predict`; one that has no such slice is a source that can't be read.
             allow_url: whether to fetch sources that begin with http:// or https://.
