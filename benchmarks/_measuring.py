@@ -1,4 +1,4 @@
-"""What the benchmarks share: rounds taken in turn, medians, and peak memory of a process of its own."""
+"""What the benchmarks share: rounds taken in turn, medians, and what a process of its own measures."""
 
 import resource
 import statistics
@@ -32,11 +32,6 @@ def timed(task: Callable[[], int]) -> float:
 def together(*parts: float) -> float:
     """Return the rate of work that needs all `parts`, each of which alone would take the whole machine."""
     return 1 / sum(1 / part for part in parts)
-
-
-def peak_megabytes(*arguments: str) -> float:
-    """Run this script again with `arguments`, and return the peak memory that it printed."""
-    return printed_by(*arguments)
 
 
 def printed_by(*arguments: str, environment: Mapping[str, str] | None = None) -> float:

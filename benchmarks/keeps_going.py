@@ -16,7 +16,7 @@ from collections import Counter, deque
 from pathlib import Path
 
 from _breaking import fill, is_broken, way_of
-from _measuring import own_peak_megabytes, peak_megabytes
+from _measuring import own_peak_megabytes, printed_by
 
 from mriclassify import Classifier, Prediction
 from mriclassify._reading import list_scans
@@ -45,7 +45,7 @@ def main() -> int:
             print(own_peak_megabytes())
             return 0
         wrong = answered(clf, scans, paths)
-    few, many = (peak_megabytes("--data", str(options.data), "--memory", str(count)) for count in (FEW, options.count))
+    few, many = (printed_by("--data", str(options.data), "--memory", str(count)) for count in (FEW, options.count))
     flat = many <= FLAT * few
     print(f"peak memory: {few:.0f} MB for {FEW:,} files, {many:.0f} MB for {options.count:,}; ratio {many / few:.3f}")
     return 0 if flat and not wrong else 1

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from _measuring import own_peak_megabytes, peak_megabytes, rates, together
+from _measuring import own_peak_megabytes, printed_by, rates, together
 
 from mriclassify import Classifier
 from mriclassify._model._ensemble import Ensemble
@@ -50,7 +50,7 @@ def main() -> int:
     if options.speed:
         return 0
     same = "--data", str(options.data), "--weights", options.weights
-    few, many = (peak_megabytes(*same, "--memory", count) for count in ("1000", "7000"))
+    few, many = (printed_by(*same, "--memory", count) for count in ("1000", "7000"))
     print(f"peak memory: {few:.0f} MB for 1,000 files, {many:.0f} MB for 7,000; ratio {many / few:.3f} (at most 1.05)")
     return 0
 

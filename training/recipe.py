@@ -49,7 +49,7 @@ class Recipe:
     stages: tuple[Stage, ...]
 
     @property
-    def start(self) -> str:
+    def pretrained(self) -> str:
         """Name of the file of ImageNet weights that it begins with."""
         return f"{self.backbone.rpartition('/')[2]}.safetensors"
 
@@ -58,7 +58,7 @@ def parser_of(description: str | None, recipe: Recipe, *, run: Path) -> argparse
     """Return the command line of a recipe; `run` is the usual folder."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--weights", type=Path, help=f"default: weights/{recipe.start} beside the data")
+    parser.add_argument("--weights", type=Path, help=f"default: weights/{recipe.pretrained} beside the data")
     parser.add_argument("--heads", type=Path, required=True, help="folder of whole heads, as fetch_heads.py makes it")
     parser.add_argument("--run", type=Path, default=run)
     return parser
@@ -100,7 +100,7 @@ def trained(
         validation: of other patients.
         teacher: of the stages that are taught.
     """
-    pretrained = options.weights or options.data.parent / "weights" / recipe.start
+    pretrained = options.weights or options.data.parent / "weights" / recipe.pretrained
     if not recipe.stages:
         raise ValueError("a recipe needs a stage")
     files = [options.run / f"stage-{number}" / "model.safetensors" for number in range(1, len(recipe.stages) + 1)]
