@@ -55,21 +55,20 @@ def predictions(
         return answer(read_batch(batch), bundle, device=device)
 
     batches = batched(sources, batch_size)
-    if device.type == "cpu" and count == 1:
+    if device.type != "cpu":
+        for items in ordered_map(read_batch, batches, workers=count, ahead=2 * count):
+            yield from answer(items, bundle, device=device)
+    elif count == 1:
         for batch in batches:
             # Not while the caller has the answers, who may be computing.
             with _one_thread_each() as prepare:
                 prepare()
                 answers = answer_batch(batch)
             yield from answers
-        return
-    if device.type == "cpu":
-        with _one_thread_each() as prepared:
-            for answers in ordered_map(answer_batch, batches, workers=count, ahead=count, prepare=prepared):
+    else:
+        with _one_thread_each() as prepare:
+            for answers in ordered_map(answer_batch, batches, workers=count, ahead=count, prepare=prepare):
                 yield from answers
-        return
-    for items in ordered_map(read_batch, batches, workers=count, ahead=2 * count):
-        yield from answer(items, bundle, device=device)
 
 
 def read(
